@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "volt.h"
+
+#include "base/macro.h"
+
+/* Each returns the negative errno it recorded, so that a failure is one statement:
+ *
+ *	if (fd < 0)
+ *		return fail_errno(e, "open '%s'", path);
+ *
+ * @e may be NULL where the caller only wants the code. Control bytes in the text (it may
+ * quote hostile input) are replaced by '?', so a message is always one printable line. */
+int fail(struct volt_error *e, int code, const char *fmt, ...) _printf_(3, 4);
+int fail_errno(struct volt_error *e, const char *fmt, ...) _printf_(2, 3);
+
+/* The same for a negative errno held in a variable: "…: No such file or directory". */
+int fail_code(struct volt_error *e, int r, const char *fmt, ...) _printf_(3, 4);
+
+/* Put context in front of an error a callee already recorded: "pull 'x': <its text>". */
+int fail_in(struct volt_error *e, int r, const char *fmt, ...) _printf_(3, 4);
+
+int fail_oom(struct volt_error *e);

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/macro.h"
+
+/* Paths below a directory descriptor. Text from users, images and manifests is never
+ * joined into a path: it is opened below a descriptor by these. -errno on failure. */
+
+/* openat2(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS). */
+int open_beneath(int dirfd, const char *path, int flags, mode_t mode);
+
+/* Opens the directory @path below @dirfd, making what is missing (mode @mode). */
+int mkdir_beneath(int dirfd, const char *path, mode_t mode);
+
+/* Opens an absolute or cwd-relative directory, making what is missing. For the root that
+ * the user named, nothing else: it follows symbolic links. */
+int mkdir_open(const char *path, mode_t mode);
+
+/* Removes @name (no slash) and all below it; never follows links or leaves the file
+ * system of @name. Directories without permission bits are made removable. ENOENT is
+ * success. */
+int remove_tree_at(int dirfd, const char *name);
+
+/* One path component: not empty, not "." or "..", no slash, at most 255 bytes. */
+bool path_is_name(const char *s);
+
+/* Relative, not empty, every component a path_is_name(), at most PATH_MAX - 1 bytes. */
+bool path_is_clean(const char *s);
+
+/* [a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}: names of machines, kernels, profiles, networks. */
+bool name_is_valid(const char *s);

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "volt.h"
+
+/* Starting programs: by argv, never through a shell, with a clean environment. */
+struct spawn {
+	const char *const
+		*argv;          /* argv[0] without a slash is looked up in a fixed PATH */
+	const char *const *env; /* NULL: PATH, HOME, LANG=C, TMPDIR, XDG_* and proxies */
+	int in, out, err;       /* -1: /dev/null, for err: kept for the error message */
+	const int *keep_fds;    /* stay open in the child, at the same numbers */
+	size_t n_keep_fds;
+	int cwd;              /* directory descriptor, or -1 */
+	bool die_with_parent; /* PR_SET_PDEATHSIG(SIGKILL) */
+};
+#define SPAWN_INIT                                        \
+	{                                                 \
+		.in = -1, .out = -1, .err = -1, .cwd = -1 \
+	}
+
+/* Starts it; *@ret_pidfd (may be NULL) is a pidfd the caller closes. All other
+ * descriptors are closed in the child, signals are at their defaults and unblocked.
+ * -ENOENT: no such program, with a message that names it. */
+int spawn_start(const struct spawn *s, pid_t *ret_pid, int *ret_pidfd,
+		struct volt_error *e);
+
+/* Starts it and waits. Success only if it exits with 0: otherwise -EIO (or -ENOENT …)
+ * and a message with its last line of stderr (bounded, credentials in URLs removed).
+ * *@ret_out (may be NULL): its stdout, at most @max_out bytes, owned by the caller. */
+int spawn_run(const struct spawn *s, size_t max_out, char **ret_out,
+	      struct volt_error *e);

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/digest.h"
+#include "base/error.h"
+
+/* The content store: cas/objects/<sha256>, immutable bytes named by their digest.
+ *
+ * An object has up to two files: "<sha256>" (0444) and, where it must be executable when
+ * hard-linked, "<sha256>.x" (0555), so that nothing ever changes a shared inode. */
+struct store;
+
+enum object_kind {
+	OBJECT_PLAIN,
+	OBJECT_EXEC
+};
+
+/* @rootfd is volt's root (borrowed, dup'ed); makes cas/ in it. */
+int store_open(int rootfd, struct store **ret, struct volt_error *e);
+void store_close(struct store *s);
+DEFINE_CLEANUP(struct store *, store_close)
+
+bool store_has(const struct store *s, const struct digest *d, enum object_kind kind);
+
+/* A read-only descriptor of either kind. Does not hash: for that, store_read() or
+ * store_verify(). -ENOENT names the object. */
+int store_open_object(const struct store *s, const struct digest *d,
+		      struct volt_error *e);
+
+/* The content, hashed again (-EBADMSG when it does not match), at most @max bytes. */
+int store_read(const struct store *s, const struct digest *d, size_t max, char **ret,
+	       size_t *ret_size, struct volt_error *e);
+
+/* Hard-links the object as @name (no slash, must not exist) below @dirfd. Where linking
+ * cannot work (EXDEV, EMLINK, EPERM) it reflinks or copies; *@ret_shared (may be NULL)
+ * says whether the bytes are shared. */
+int store_link(const struct store *s, const struct digest *d, enum object_kind kind,
+	       int dirfd, const char *name, bool *ret_shared, struct volt_error *e);
