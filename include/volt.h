@@ -1,6 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * libvolt: OCI images run as virtual machines.
+ *
+ * Three opaque objects: struct volt_ctx (a store and its machines), struct volt_machine
+ * (one of them, by any of its names) and struct volt_attach (a conversation with what runs
+ * inside). Everything with more than a name to it is a JSON document: a machine's wish is
+ * the one volt.json(5) describes, options and answers are described here. Unknown members
+ * of what is passed in are errors; answers may gain members.
+ *
+ * The library never prints, exits, or changes its caller's directory, umask, signals or
+ * environment. A context and what was made from it belong to one thread at a time;
+ * different contexts are independent, also on the same store.
+ *
+ * A function that can fail returns 0 or more, or a negative errno after writing *@e, which
+ * may be NULL. Results are written on success only. Text a function returns through a
+ * `char **` is the caller's, to be given to free().
+ */
 #ifndef VOLT_H
 #define VOLT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -18,6 +39,618 @@ struct volt_error {
 	int code;
 	char msg[508];
 };
+
+struct volt_ctx;
+struct volt_machine;
+struct volt_attach;
+
+/**
+ * struct volt_progress - how far a long operation is
+ * @what:       "resolve", "fetch", "unpack", "rootfs", "build", "push"; may gain words
+ * @done:       bytes dealt with
+ * @total:      bytes there will be, 0 when not known
+ * @items:      layers (or files) dealt with
+ * @items_total: how many there will be, 0 when not known
+ */
+struct volt_progress {
+	const char *what;
+	uint64_t done, total;
+	unsigned int items, items_total;
+};
+
+/**
+ * volt_log_fn - receives what is worth saying but is no error
+ * @data:  as given to volt_set_log()
+ * @level: as in syslog: LOG_WARNING, LOG_INFO, LOG_DEBUG
+ * @line:  no newline
+ */
+typedef void (*volt_log_fn)(void *data, int level, const char *line);
+
+/**
+ * volt_progress_fn - receives progress, at most some tens of times a second
+ * @data: as given to volt_set_progress()
+ * @p:    valid during the call
+ */
+typedef void (*volt_progress_fn)(void *data, const struct volt_progress *p);
+
+/**
+ * volt_logs_fn - receives a machine's output
+ * @data:   as given to volt_machine_logs()
+ * @ns:     when it was written, nanoseconds since 1970
+ * @stream: 1 is stdout, 2 is stderr, 0 is the console
+ * @bytes:  what was written; not NUL-terminated, any bytes
+ * @size:   how many
+ *
+ * Return: 0 to go on; anything else ends volt_machine_logs(), which returns it.
+ */
+typedef int (*volt_logs_fn)(void *data, int64_t ns, int stream, const void *bytes,
+			    size_t size);
+
+/* --- context --- */
+
+/**
+ * volt_version - the version of the library in use
+ *
+ * Return: "MAJOR.MINOR.PATCH", static.
+ * Since: 0.1
+ */
+const char *volt_version(void);
+
+/**
+ * volt_ctx_new - open a store and its machines
+ * @root: the directory that holds everything, run-time files in its "run"; NULL for
+ *        /var/lib/volt and /run/volt (root) or $XDG_DATA_HOME/volt and $XDG_RUNTIME_DIR/volt
+ * @ret:  to be given to volt_ctx_free()
+ * @e:    why it failed
+ *
+ * Makes the directory if it is missing. Opens nothing else yet, so it is cheap.
+ *
+ * Return: 0 or a negative errno.
+ * Since: 0.1
+ */
+int volt_ctx_new(const char *root, struct volt_ctx **ret, struct volt_error *e);
+
+/**
+ * volt_ctx_free - close a context
+ * @ctx: may be NULL. Handles made from it must be freed before.
+ *
+ * Machines go on running.
+ * Since: 0.1
+ */
+void volt_ctx_free(struct volt_ctx *ctx);
+
+/**
+ * volt_set_log - say where warnings and notes go
+ * @ctx:  context
+ * @fn:   NULL for nowhere, as at the start
+ * @data: passed to @fn
+ *
+ * Since: 0.1
+ */
+void volt_set_log(struct volt_ctx *ctx, volt_log_fn fn, void *data);
+
+/**
+ * volt_set_progress - say where progress goes
+ * @ctx:  context
+ * @fn:   NULL for nowhere, as at the start
+ * @data: passed to @fn
+ *
+ * Since: 0.1
+ */
+void volt_set_progress(struct volt_ctx *ctx, volt_progress_fn fn, void *data);
+
+/**
+ * volt_info - what this installation is and holds
+ * @ctx: context
+ * @ret: {"version", "root", "run", "host", "accel", "programs", "store"} as an object
+ * @e:   why it failed
+ *
+ * Return: 0 or a negative errno.
+ * Since: 0.1
+ */
+int volt_info(struct volt_ctx *ctx, char **ret, struct volt_error *e);
+
+/**
+ * volt_doctor - look at all that running a machine needs
+ * @ctx: context
+ * @ret: array of {"check", "status": "ok"|"warning"|"error", "found", "advice"}
+ * @e:   why it failed
+ *
+ * Return: how many checks have the status "error", or a negative errno.
+ * Since: 0.1
+ */
+int volt_doctor(struct volt_ctx *ctx, char **ret, struct volt_error *e);
+
+/* --- images --- */
+
+/**
+ * volt_pull - fetch an image and make it ready to boot
+ * @ctx:     context
+ * @image:   a name, or a transport and a place: "alpine", "docker://…", "oci:DIR",
+ *           "oci-archive:FILE", "docker-archive:FILE", "containers-storage:NAME"
+ * @options: {"arch", "tls_verify", "authfile", "creds", "policy"}, or NULL; "policy" is
+ *           "always" (default), "missing", "newer" or "never"
+ * @ret:     the manifest's digest, "sha256:…"; NULL if not wanted
+ * @e:       why it failed
+ *
+ * Return: 0 or a negative errno; -ENOENT where there is no such image.
+ * Since: 0.1
+ */
+int volt_pull(struct volt_ctx *ctx, const char *image, const char *options, char **ret,
+	      struct volt_error *e);
+
+/**
+ * volt_push - send an image to a registry or a place
+ * @ctx:         context
+ * @image:       a local image
+ * @destination: a name or a transport and a place; NULL for the image's own name
+ * @options:     {"tls_verify", "authfile", "creds"}, or NULL
+ * @e:           why it failed
+ *
+ * Return: 0 or a negative errno.
+ * Since: 0.1
+ */
+int volt_push(struct volt_ctx *ctx, const char *image, const char *destination,
+	      const char *options, struct volt_error *e);
+
+/**
+ * volt_build - make an image
+ * @ctx:     context
+ * @options: {"tag", and either "binary" (a path) with "name_in_image", "entrypoint", "cmd",
+ *           "env", "workdir", "user", "ports", "labels", "arch", or "context" (a path) with
+ *           "containerfile", "build_args", "target", "arch"}
+ * @ret:     the manifest's digest; NULL if not wanted
+ * @e:       why it failed
+ *
+ * Return: 0 or a negative errno.
+ * Since: 0.1
+ */
+int volt_build(struct volt_ctx *ctx, const char *options, char **ret,
+	       struct volt_error *e);
+
+/**
+ * volt_login - prove and keep credentials for a registry
+ * @ctx:     context
+ * @options: {"registry", "username", "password", "authfile", "tls_verify"}
+ * @e:       why it failed
+ *
+ * Return: 0 or a negative errno; -EACCES where the registry refuses them.
+ * Since: 0.1
+ */
+int volt_login(struct volt_ctx *ctx, const char *options, struct volt_error *e);
+
+/**
+ * volt_logout - forget credentials
+ * @ctx:     context
+ * @options: {"registry", "authfile", "all"}
+ * @e:       why it failed
+ *
+ * Return: 0 or a negative errno.
+ * Since: 0.1
+ */
+int volt_logout(struct volt_ctx *ctx, const char *options, struct volt_error *e);
+
+/**
+ * volt_image_exists - is there such an image here?
+ * @ctx:   context
+ * @image: a name, an id or its beginning
+ * @e:     why it failed
+ *
+ * Return: 1, 0 or a negative errno.
+ * Since: 0.1
+ */
+int volt_image_exists(struct volt_ctx *ctx, const char *image, struct volt_error *e);
+
+/**
+ * volt_image_list - the images that are here
+ * @ctx: context
+ * @ret: array of {"id", "digest", "names", "created_at", "size", "arch"}, newest first
+ * @e:   why it failed
+ *
+ * Return: 0 or a negative errno.
+ * Since: 0.1
+ */
+int volt_image_list(struct volt_ctx *ctx, char **ret, struct volt_error *e);
+
+/**
+ * volt_image_inspect - all about one image
+ * @ctx:   context
+ * @image: a name, an id or its beginning
+ * @ret:   an object: what volt_image_list() has, and "config", "manifest", "layers"
+ * @e:     why it failed
+ *
+ * Return: 0 or a negative errno; -ENOENT where there is no such image.
+ * Since: 0.1
+ */
+int volt_image_inspect(struct volt_ctx *ctx, const char *image, char **ret,
+		       struct volt_error *e);
+
+/**
+ * volt_image_tag - give an image one more name
+ * @ctx:   context
+ * @image: a name, an id or its beginning
+ * @name:  the new name, taken from another image that has it
+ * @e:     why it failed
+ *
+ * Return: 0 or a negative errno.
+ * Since: 0.1
+ */
+int volt_image_tag(struct volt_ctx *ctx, const char *image, const char *name,
+		   struct volt_error *e);
+
+/**
+ * volt_image_untag - take a name away, keep the image
+ * @ctx:   context
+ * @image: a name, an id or its beginning
+ * @name:  one of its names; NULL for all
+ * @e:     why it failed
+ *
+ * Return: 0 or a negative errno.
+ * Since: 0.1
+ */
+int volt_image_untag(struct volt_ctx *ctx, const char *image, const char *name,
+		     struct volt_error *e);
+
+/**
+ * volt_image_remove - remove a name, and the image with its last one
+ * @ctx:   context
+ * @image: a name, an id or its beginning
+ * @force: also with several names, and with the machines that were made from it
+ * @ret:   {"untagged": [names], "deleted": [ids]}; NULL if not wanted
+ * @e:     why it failed
+ *
+ * Return: 0 or a negative errno; -EBUSY where a machine uses it.
+ * Since: 0.1
+ */
+int volt_image_remove(struct volt_ctx *ctx, const char *image, bool force, char **ret,
+		      struct volt_error *e);
+
+/**
+ * volt_image_prune - remove images without a name, and what nothing needs any more
+ * @ctx: context
+ * @all: also images with a name that no machine uses
+ * @ret: {"deleted": [ids], "bytes": freed}; NULL if not wanted
+ * @e:   why it failed
+ *
+ * Return: 0 or a negative errno.
+ * Since: 0.1
+ */
+int volt_image_prune(struct volt_ctx *ctx, bool all, char **ret, struct volt_error *e);
+
+/**
+ * volt_image_load - take images from a file or directory
+ * @ctx:  context
+ * @path: an OCI archive, a docker archive or an OCI layout directory
+ * @ret:  array of names (or ids, where there is no name); NULL if not wanted
+ * @e:    why it failed
+ *
+ * Return: 0 or a negative errno.
+ * Since: 0.1
+ */
+int volt_image_load(struct volt_ctx *ctx, const char *path, char **ret,
+		    struct volt_error *e);
+
+/**
+ * volt_image_save - write an image to a file or directory
+ * @ctx:    context
+ * @image:  a name, an id or its beginning
+ * @path:   where to; it must not exist
+ * @format: "docker-archive", "oci-archive" or "oci-dir"
+ * @e:      why it failed
+ *
+ * Return: 0 or a negative errno.
+ * Since: 0.1
+ */
+int volt_image_save(struct volt_ctx *ctx, const char *image, const char *path,
+		    const char *format, struct volt_error *e);
+
+/* --- guest kernels --- */
+
+/**
+ * volt_kernel_import - take a kernel and the modules a machine needs
+ * @ctx:     context
+ * @options: {"name", "source"}; the source is "debian" (the distribution's cloud kernel,
+ *           downloaded), "host" (the running kernel's files), a .deb file or a kernel image
+ * @ret:     the kernel's name; NULL if not wanted
+ * @e:       why it failed
+ *
+ * Return: 0 or a negative errno.
+ * Since: 0.1
+ */
+int volt_kernel_import(struct volt_ctx *ctx, const char *options, char **ret,
+		       struct volt_error *e);
+
+/**
+ * volt_kernel_build - build a small kernel from the distribution's sources
+ * @ctx:     context
+ * @options: {"name", "arch", "source", "jobs"}, or NULL
+ * @ret:     the kernel's name; NULL if not wanted
+ * @e:       why it failed
+ *
+ * Return: 0 or a negative errno.
+ * Since: 0.1
+ */
+int volt_kernel_build(struct volt_ctx *ctx, const char *options, char **ret,
+		      struct volt_error *e);
+
+/**
+ * volt_kernel_list - the kernels that are here
+ * @ctx: context
+ * @ret: array of {"name", "arch", "version", "source", "size", "default", "created_at"}
+ * @e:   why it failed
+ *
+ * Return: 0 or a negative errno.
+ * Since: 0.1
+ */
+int volt_kernel_list(struct volt_ctx *ctx, char **ret, struct volt_error *e);
+
+/**
+ * volt_kernel_remove - remove a kernel
+ * @ctx:  context
+ * @name: its name
+ * @e:    why it failed
+ *
+ * Return: 0 or a negative errno.
+ * Since: 0.1
+ */
+int volt_kernel_remove(struct volt_ctx *ctx, const char *name, struct volt_error *e);
+
+/**
+ * volt_kernel_default - choose the kernel of machines that name none
+ * @ctx:  context
+ * @name: its name; it becomes the default of its architecture
+ * @e:    why it failed
+ *
+ * Return: 0 or a negative errno.
+ * Since: 0.1
+ */
+int volt_kernel_default(struct volt_ctx *ctx, const char *name, struct volt_error *e);
+
+/* --- machines --- */
+
+/**
+ * volt_machine_create - make a machine from an image
+ * @ctx:     context
+ * @spec:    its wish, as volt.json(5) describes; "image" may be {"ref": NAME}
+ * @options: {"pull", "replace", "tls_verify", "authfile"}, or NULL; "pull" is "missing"
+ *           (default), "always", "newer" or "never"; "replace" removes the machine that
+ *           has the name
+ * @ret:     to be given to volt_machine_free(); NULL if not wanted
+ * @e:       why it failed
+ *
+ * Return: 0 or a negative errno; -EEXIST where the name is taken.
+ * Since: 0.1
+ */
+int volt_machine_create(struct volt_ctx *ctx, const char *spec, const char *options,
+			struct volt_machine **ret, struct volt_error *e);
+
+/**
+ * volt_machine_open - find a machine
+ * @ctx:  context
+ * @name: its name, its id or the beginning of its id
+ * @ret:  to be given to volt_machine_free()
+ * @e:    why it failed
+ *
+ * Return: 0 or a negative errno; -ENOENT where there is none, -EEXIST where several have
+ * ids that begin so.
+ * Since: 0.1
+ */
+int volt_machine_open(struct volt_ctx *ctx, const char *name, struct volt_machine **ret,
+		      struct volt_error *e);
+
+/**
+ * volt_machine_free - let go of a handle; the machine stays as it is
+ * @m: may be NULL
+ *
+ * Since: 0.1
+ */
+void volt_machine_free(struct volt_machine *m);
+
+/**
+ * volt_machine_id - a machine's id
+ * @m: machine
+ *
+ * Return: 64 hexadecimal digits, as long as @m lives.
+ * Since: 0.1
+ */
+const char *volt_machine_id(const struct volt_machine *m);
+
+/**
+ * volt_machine_start - boot a machine
+ * @m:   machine; nothing happens if it runs
+ * @ret: its streams from the first byte on, for volt_attach_free(); NULL if not wanted
+ * @e:   why it failed
+ *
+ * Returns when its workload runs.
+ *
+ * Return: 0 or a negative errno; -ENOENT where the image has no such command, -ENOEXEC
+ * where it cannot be run.
+ * Since: 0.1
+ */
+int volt_machine_start(struct volt_machine *m, struct volt_attach **ret,
+		       struct volt_error *e);
+
+/**
+ * volt_machine_stop - end a machine: its signal, the power button, then force
+ * @m:       machine; nothing happens if it does not run
+ * @timeout: seconds before force is used, -1 for the machine's own
+ * @e:       why it failed
+ *
+ * Return: 0 or a negative errno.
+ * Since: 0.1
+ */
+int volt_machine_stop(struct volt_machine *m, int timeout, struct volt_error *e);
+
+/**
+ * volt_machine_kill - send a signal to what runs in a machine
+ * @m:      machine
+ * @signal: "SIGTERM", "TERM", "15"
+ * @e:      why it failed
+ *
+ * SIGKILL ends the machine itself.
+ *
+ * Return: 0 or a negative errno; -ESRCH where it does not run.
+ * Since: 0.1
+ */
+int volt_machine_kill(struct volt_machine *m, const char *signal, struct volt_error *e);
+
+/**
+ * volt_machine_restart - stop and start a machine
+ * @m:       machine
+ * @timeout: as for volt_machine_stop()
+ * @e:       why it failed
+ *
+ * Return: 0 or a negative errno.
+ * Since: 0.1
+ */
+int volt_machine_restart(struct volt_machine *m, int timeout, struct volt_error *e);
+
+/**
+ * volt_machine_remove - remove a machine and all it wrote
+ * @m:     machine; its handle stays to be freed
+ * @force: stop it at once if it runs
+ * @e:     why it failed
+ *
+ * Return: 0 or a negative errno; -EBUSY where it runs.
+ * Since: 0.1
+ */
+int volt_machine_remove(struct volt_machine *m, bool force, struct volt_error *e);
+
+/**
+ * volt_machine_prune - remove every machine that has ended
+ * @ctx: context
+ * @ret: array of ids; NULL if not wanted
+ * @e:   why it failed
+ *
+ * Return: 0 or a negative errno.
+ * Since: 0.1
+ */
+int volt_machine_prune(struct volt_ctx *ctx, char **ret, struct volt_error *e);
+
+/**
+ * volt_machine_wait - wait until a machine has ended
+ * @m:   machine
+ * @ret: its exit status, 0 … 255
+ * @e:   why it failed
+ *
+ * Return: 0 or a negative errno.
+ * Since: 0.1
+ */
+int volt_machine_wait(struct volt_machine *m, int *ret, struct volt_error *e);
+
+/**
+ * volt_machine_inspect - all about one machine
+ * @m:   machine
+ * @ret: an object; its "spec" is the machine's wish, its "state" the fact
+ * @e:   why it failed
+ *
+ * Return: 0 or a negative errno.
+ * Since: 0.1
+ */
+int volt_machine_inspect(struct volt_machine *m, char **ret, struct volt_error *e);
+
+/**
+ * volt_machine_list - the machines of a context
+ * @ctx:     context
+ * @options: {"all": bool, "filters": ["name=…", "id=…", "label=…", "status=…",
+ *           "ancestor=…", "exited=…"]}, or NULL; without "all" only running ones
+ * @ret:     array, newest first
+ * @e:       why it failed
+ *
+ * Return: 0 or a negative errno.
+ * Since: 0.1
+ */
+int volt_machine_list(struct volt_ctx *ctx, const char *options, char **ret,
+		      struct volt_error *e);
+
+/**
+ * volt_machine_logs - read what a machine wrote
+ * @m:       machine
+ * @options: {"follow", "tail", "since", "until", "console"}, or NULL; times are
+ *           nanoseconds since 1970
+ * @fn:      receives it, oldest first
+ * @data:    passed to @fn
+ * @e:       why it failed
+ *
+ * With "follow" it returns when the machine has ended.
+ *
+ * Return: 0, what @fn returned, or a negative errno.
+ * Since: 0.1
+ */
+int volt_machine_logs(struct volt_machine *m, const char *options, volt_logs_fn fn,
+		      void *data, struct volt_error *e);
+
+/**
+ * volt_machine_attach - talk to what runs in a machine
+ * @m:   machine
+ * @ret: to be given to volt_attach_free()
+ * @e:   why it failed
+ *
+ * Return: 0 or a negative errno; -ESRCH where it does not run.
+ * Since: 0.1
+ */
+int volt_machine_attach(struct volt_machine *m, struct volt_attach **ret,
+			struct volt_error *e);
+
+/* --- streams --- */
+
+/**
+ * volt_attach_fd - what to poll for volt_attach_read()
+ * @a: streams
+ *
+ * Return: a descriptor that stays the library's.
+ * Since: 0.1
+ */
+int volt_attach_fd(const struct volt_attach *a);
+
+/**
+ * volt_attach_read - take what has arrived, without waiting
+ * @a:      streams
+ * @stream: 1 is stdout, 2 is stderr
+ * @bytes:  where to
+ * @size:   at most so many
+ * @e:      why it failed
+ *
+ * Return: how many bytes; 0 when the machine has ended (see volt_machine_wait()) or the
+ * streams were closed by it; -EAGAIN when nothing is there; another negative errno.
+ * Since: 0.1
+ */
+long volt_attach_read(struct volt_attach *a, int *stream, void *bytes, size_t size,
+		      struct volt_error *e);
+
+/**
+ * volt_attach_write - send to the workload's stdin, waiting for room
+ * @a:     streams
+ * @bytes: what to send
+ * @size:  how many; 0 closes its stdin
+ * @e:     why it failed
+ *
+ * Return: 0 or a negative errno; -EPIPE when it has no stdin any more.
+ * Since: 0.1
+ */
+int volt_attach_write(struct volt_attach *a, const void *bytes, size_t size,
+		      struct volt_error *e);
+
+/**
+ * volt_attach_resize - tell its terminal the size of ours
+ * @a:       streams
+ * @rows:    lines
+ * @columns: characters
+ * @e:       why it failed
+ *
+ * Return: 0 or a negative errno.
+ * Since: 0.1
+ */
+int volt_attach_resize(struct volt_attach *a, unsigned int rows, unsigned int columns,
+		       struct volt_error *e);
+
+/**
+ * volt_attach_free - end the conversation; the machine goes on
+ * @a: may be NULL
+ *
+ * Since: 0.1
+ */
+void volt_attach_free(struct volt_attach *a);
 
 #ifdef __cplusplus
 }
