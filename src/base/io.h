@@ -28,6 +28,9 @@ int read_file_at(int dirfd, const char *path, size_t max, char **ret, size_t *re
 int write_file_atomic(int dirfd, const char *name, const void *data, size_t size,
 		      mode_t mode);
 
+/* Makes what was renamed, linked or unlinked in a directory durable. O_PATH will do. */
+int sync_dir(int dirfd);
+
 /* Copies @size bytes, by copy_file_range() where the file systems can, else through a
  * buffer. -ENODATA when the source is shorter. Neither file position moves. */
 int copy_bytes(int in, off_t in_offset, int out, off_t out_offset, uint64_t size);

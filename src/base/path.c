@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "base/path.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+int open_beneath(int dirfd, const char *path, int flags, mode_t mode)
+{
+	struct open_how how = {
+		.flags = (uint64_t)(unsigned int)flags | O_CLOEXEC,
+		.mode = flags & (O_CREAT | __O_TMPFILE) ? mode : 0,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+	};
+	long fd;
+
+	do /* EAGAIN: a rename somewhere raced with the look-up */
+		fd = syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
+	while (fd < 0 && (errno == EAGAIN || errno == EINTR));
+	return fd < 0 ? -errno : (int)fd;
+}
+
+/* Opens the directory @name in @dirfd, making it if it is missing. */
+static int open_or_make(int dirfd, const char *name, mode_t mode)
+{
+	int fd = open_beneath(dirfd, name, O_RDONLY | O_DIRECTORY, 0);
+
+	if (fd != -ENOENT)
+		return fd;
+	if (mkdirat(dirfd, name, mode) < 0 && errno != EEXIST)
+		return -errno;
+	return open_beneath(dirfd, name, O_RDONLY | O_DIRECTORY, 0);
+}
+
+int mkdir_beneath(int dirfd, const char *path, mode_t mode)
+{
+	char name[NAME_MAX + 1];
+	int fd = fcntl(dirfd, F_DUPFD_CLOEXEC, 3);
+
+	if (fd < 0)
+		return -errno;
+	if (!path_is_clean(path)) {
+		(void)close(fd);
+		return -EINVAL;
+	}
+	while (*path && fd >= 0) {
+		size_t n = strcspn(path, "/");
+		int next;
+
+		memcpy(name, path, n);
+		name[n] = 0;
+		next = open_or_make(fd, name, mode);
+		(void)close(fd);
+		fd = next;
+		path += n + (path[n] == '/');
+	}
+	return fd;
+}
+
+int mkdir_open(const char *path, mode_t mode)
+{
+	char part[PATH_MAX];
+	size_t size = strlen(path);
+	int fd;
+
+	if (size == 0 || size >= sizeof(part))
+		return size ? -ENAMETOOLONG : -EINVAL;
+	memcpy(part, path, size + 1);
+	for (size_t i = 1; i <= size; i++) {
+		if (part[i] != '/' && part[i] != 0)
+			continue;
+		part[i] = 0;
+		if (mkdir(part, mode) < 0 && errno != EEXIST && errno != EISDIR &&
+		    access(part, F_OK) < 0)
+			return -errno;
+		if (i < size)
+			part[i] = '/';
+	}
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static int remove_entry(int dirfd, const char *name, dev_t dev, int depth);
+
+/* Removes everything in @fd, which it takes over. */
+static int empty_directory(int fd, dev_t dev, int depth)
+{
+	_cleanup_closedir_ DIR *d = fdopendir(fd);
+	struct dirent *entry;
+	int r;
+
+	if (!d) {
+		r = -errno;
+		(void)close(fd);
+		return r;
+	}
+	while ((errno = 0, entry = readdir(d))) {
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		r = remove_entry(dirfd(d), entry->d_name, dev, depth + 1);
+		if (r < 0)
+			return r;
+	}
+	return -errno;
+}
+
+static int remove_entry(int dirfd, const char *name, dev_t dev, int depth)
+{
+	struct stat st;
+	int fd, r;
+
+	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR && errno != EPERM)
+		return -errno;
+	if (depth > PATH_MAX / 2)
+		return -ELOOP;
+	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && errno == EACCES && fchmodat(dirfd, name, 0700, 0) == 0)
+		fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0 || st.st_dev != dev) {
+		(void)close(fd);
+		return -EXDEV;
+	}
+	(void)fchmod(fd, st.st_mode | 0700);
+	r = empty_directory(fd, dev, depth);
+	if (r < 0)
+		return r;
+	return unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+int remove_tree_at(int dirfd, const char *name)
+{
+	struct stat st;
+
+	if (!path_is_name(name))
+		return -EINVAL;
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	return remove_entry(dirfd, name, st.st_dev, 0);
+}
+
+static bool component_is_clean(const char *s, size_t n)
+{
+	return n > 0 && n <= NAME_MAX && !(n == 1 && s[0] == '.') &&
+	       !(n == 2 && s[0] == '.' && s[1] == '.');
+}
+
+bool path_is_name(const char *s)
+{
+	return component_is_clean(s, strlen(s)) && !strchr(s, '/');
+}
+
+bool path_is_clean(const char *s)
+{
+	if (strlen(s) >= PATH_MAX)
+		return false;
+	for (;;) {
+		size_t n = strcspn(s, "/");
+
+		if (!component_is_clean(s, n))
+			return false;
+		if (s[n] == 0)
+			return true;
+		s += n + 1;
+	}
+}
+
+#define ALNUM "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+
+bool name_is_valid(const char *s)
+{
+	size_t n = strlen(s);
+
+	return n > 0 && n <= 128 && strspn(s, ALNUM) > 0 && strspn(s, ALNUM "_.-") == n;
+}
