@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "volt.h"
+
+#include "base/macro.h"
+
+/* A client's end of a running workload's streams, over the control socket. The caller
+ * polls attach_fd() beside its terminal and decides about detach keys itself: closing an
+ * attachment detaches, the machine goes on. */
+struct attach;
+struct machine;
+
+enum attach_flags {
+	ATTACH_STDIN = 1, /* -EBUSY if another client has it */
+	ATTACH_LOGS = 2,  /* first what is in the log */
+};
+
+int attach_open(struct machine *m, int flags, struct attach **ret, struct volt_error *e);
+void attach_close(struct attach *a);
+DEFINE_CLEANUP(struct attach *, attach_close)
+
+int attach_fd(const struct attach *a);
+
+/* Sends; waits while the machine is slow to read. -EPIPE: it has ended. */
+int attach_write(struct attach *a, const void *data, size_t size);
+int attach_write_eof(struct attach *a);
+int attach_resize(struct attach *a, unsigned int rows, unsigned int columns);
+int attach_signal(struct attach *a, int signal);
+
+enum attach_kind {
+	ATTACH_OUT,  /* data, size: of stdout (all of a terminal) */
+	ATTACH_ERR,  /* data, size: of stderr */
+	ATTACH_EXIT, /* code; reason when volt, not the workload, failed ("" else) */
+	ATTACH_GONE  /* the supervisor died: machine_wait() says what became of it */
+};
+
+struct attach_event {
+	enum attach_kind kind;
+	const void *data; /* valid until the next call */
+	size_t size;
+	int code;
+	char reason[508];
+};
+
+/* The next event; waits for it. */
+int attach_next(struct attach *a, struct attach_event *ret, struct volt_error *e);
+
+/* 1: attach_next() would not wait, though attach_fd() may not be readable. */
+int attach_pending(const struct attach *a);

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/digest.h"
+#include "base/strv.h"
+#include "net/port.h"
+
+/* A machine's wish in memory: the document of doc/formats.md, "machine.json". One parser
+ * serves the API, the disk and the supervisor; what it lets through is valid everywhere.
+ *
+ * Strings that may be absent are NULL. Times are nanoseconds since 1970. */
+
+enum guest_kind {
+	GUEST_LINUX
+};
+enum accel {
+	ACCEL_AUTO,
+	ACCEL_KVM,
+	ACCEL_TCG
+};
+enum net_mode {
+	NET_USER,
+	NET_NONE
+};
+enum restart_policy {
+	RESTART_NO,
+	RESTART_ON_FAILURE,
+	RESTART_ALWAYS,
+	RESTART_UNLESS_STOPPED
+};
+
+struct spec_image {
+	char *ref;  /* as typed */
+	char *name; /* full; NULL in a wish, and so are the digests zero */
+	struct digest digest, config, tree;
+};
+
+struct spec_volume {
+	char *source; /* absolute path on the host */
+	char *target; /* absolute and clean, not "/" */
+	bool read_only;
+};
+
+struct spec_tmpfs {
+	char *target; /* absolute and clean, not "/" */
+	char *options;
+};
+
+/* What runs in the guest: the image's config and the wish, merged when the machine is
+ * created. Present (args.n > 0) in every stored spec. */
+struct spec_process {
+	struct strv args;
+	struct strv env;
+	char *cwd;
+	char *user; /* "" is root; resolved by init inside the image */
+	int stop_signal;
+};
+
+struct spec {
+	char id[DIGEST_HEX_SIZE]; /* "" in a wish: machine_create() makes it */
+	char *name;               /* NULL in a wish: machine_create() makes it */
+	int64_t created_at;
+
+	struct spec_image image;
+	enum guest_kind guest;
+	char *arch; /* NULL: the host's */
+	enum accel accel;
+	char *kernel;
+
+	bool has_entrypoint, has_cmd;
+	struct strv entrypoint, cmd, env;
+	char *workdir, *user, *hostname;
+	bool tty, open_stdin;
+	struct spec_process process;
+
+	uint64_t memory;
+	unsigned int cpus;
+	enum net_mode network;
+	struct ports ports;
+	struct spec_volume *volumes;
+	size_t n_volumes;
+	struct spec_tmpfs *tmpfs;
+	size_t n_tmpfs;
+	bool read_only, rm;
+
+	enum restart_policy restart;
+	unsigned int max_retries; /* 0: without limit */
+	int stop_signal;          /* of the wish; 0: the image's */
+	unsigned int stop_timeout;
+	struct strv labels; /* "key=value", sorted by key */
+	uint64_t log_max_size;
+	unsigned int log_max_files;
+};
+
+enum spec_form {
+	SPEC_WISH, /* from a caller: no id, created_at, process; image is {"ref"} or whole */
+	SPEC_STORED /* machine.json: everything resolved */
+};
+
+int spec_parse(const json_t *j, enum spec_form form, struct spec **ret,
+	       struct volt_error *e);
+json_t *spec_to_json(const struct spec *s); /* NULL: out of memory */
+void spec_free(struct spec *s);
+DEFINE_CLEANUP(struct spec *, spec_free)
+
+/* "SIGTERM", "TERM", "term", "15"; names come back with "SIG". -EINVAL; NULL. */
+int signal_parse(const char *text, int *ret);
+const char *signal_name(int number);
+
+const char *spec_restart_text(enum restart_policy p);
+const char *spec_accel_text(enum accel a);
