@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stddef.h>
+
+#include "image/tree.h"
+
+/* What a tree owns: memory that is handed out in pieces and freed at once. */
+struct tree_arena;
+
+int tree_arena_new(struct tree_arena **ret);
+void tree_arena_free(struct tree_arena *a);
+DEFINE_CLEANUP(struct tree_arena *, tree_arena_free)
+
+/* Aligned for any type, not cleared; NULL: out of memory. A @size of 0 is fine. */
+void *tree_arena_alloc(struct tree_arena *a, size_t size);
+void *tree_arena_copy(struct tree_arena *a, const void *data, size_t size);
+
+/* The order of paths in a tree: component by component, '/' below every other byte. */
+int tree_path_compare(const char *a, const char *b);
+
+/* Makes a tree of entries that come in any order, as an archive holds them.
+ *
+ * Adding a path again replaces what had it, as unpacking would: a directory over a
+ * directory changes its attributes only, anything else over a directory takes away what
+ * was in it, and other names of a replaced file keep the file. Everything is copied. */
+struct tree_builder;
+
+int tree_builder_new(struct tree_builder **ret, struct volt_error *e);
+void tree_builder_free(struct tree_builder *b);
+DEFINE_CLEANUP(struct tree_builder *, tree_builder_free)
+
+/* @entry->path is "" (the root) or clean, else -EINVAL; @entry->hardlink is not looked
+ * at. -EINVAL also for a type that is none. */
+int tree_builder_add(struct tree_builder *b, const struct tree_entry *entry,
+		     struct volt_error *e);
+
+/* @path becomes another name of what @target names now. -ENOENT: nothing has that name;
+ * -EPERM: a directory has it. */
+int tree_builder_link(struct tree_builder *b, const char *path, const char *target,
+		      struct volt_error *e);
+
+/* Takes @path and all below it away. -ENOENT. */
+int tree_builder_remove(struct tree_builder *b, const char *path, struct volt_error *e);
+
+/* What @path is so far (not following links), valid until the next call; or NULL. */
+const struct tree_entry *tree_builder_find(const struct tree_builder *b,
+					   const char *path);
+
+/* How many names there are so far, those of implied parents left out. */
+size_t tree_builder_count(const struct tree_builder *b);
+
+/* Sorts, adds the parents that are missing (0755, owned by 0:0, time 0) and resolves the
+ * hard links: the first name in order is the file, the others refer to it. -ENOTDIR: an
+ * entry's parent is no directory. The builder is empty afterwards, also on failure. */
+int tree_builder_finish(struct tree_builder *b, struct tree **ret, struct volt_error *e);
