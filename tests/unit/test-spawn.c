@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "base/error.h"
+#include "base/io.h"
+#include "base/spawn.h"
+#include "tap.h"
+
+static int run(const char *script, char **out, struct volt_error *e)
+{
+	struct spawn s = SPAWN_INIT;
+	const char *argv[] = { "sh", "-c", script, NULL };
+
+	s.argv = argv;
+	return spawn_run(&s, 1 << 20, out, e);
+}
+
+static void output_comes_back(void)
+{
+	_cleanup_free_ char *out = NULL;
+	struct volt_error e = { 0 };
+
+	CHECK_INT(run("printf abc; printf def", &out, &e), 0);
+	CHECK_STR(out, "abcdef");
+}
+
+static void failure_carries_the_last_line_without_credentials(void)
+{
+	_cleanup_free_ char *out = NULL;
+	struct volt_error e = { 0 };
+
+	CHECK_INT(
+		run("echo first >&2; echo 'get https://me:secret@host/x: denied' >&2; exit 3",
+		    &out, &e),
+		-EIO);
+	CHECK_STR(e.msg, "'sh' failed (status 3): get https://*********@host/x: denied");
+}
+
+static void endless_stderr_is_bounded_and_its_end_is_kept(void)
+{
+	_cleanup_free_ char *out = NULL;
+	struct volt_error e = { 0 };
+
+	CHECK_INT(run("seq 100000 >&2; exit 1", &out, &e), -EIO);
+	CHECK_STR(e.msg, "'sh' failed (status 1): 100000");
+}
+
+static void too_much_output_is_an_error_and_ends_the_program(void)
+{
+	_cleanup_free_ char *out = NULL;
+	struct volt_error e = { 0 };
+
+	CHECK_INT(run("while :; do echo yyyyyyyyyyyyyyyyyyyyyyyyyyyyy; done", &out, &e),
+		  -EFBIG);
+	CHECK(strstr(e.msg, "read what 'sh' prints"));
+}
+
+static void missing_program_is_named(void)
+{
+	struct spawn s = SPAWN_INIT;
+	const char *argv[] = { "no-such-program-here", NULL };
+	struct volt_error e = { 0 };
+	pid_t pid;
+
+	s.argv = argv;
+	CHECK_INT(spawn_start(&s, &pid, NULL, &e), -ENOENT);
+	CHECK(strstr(e.msg, "program 'no-such-program-here' is not installed"));
+	argv[0] = "/etc/passwd";
+	CHECK_INT(spawn_start(&s, &pid, NULL, &e), -EACCES);
+	CHECK_STR(e.msg, "start '/etc/passwd': Permission denied");
+}
+
+static void child_has_only_the_descriptors_it_was_given(void)
+{
+	_cleanup_close_ int leak = open("/dev/null", O_RDONLY); /* not close-on-exec */
+	_cleanup_close_ int high = fcntl(leak, F_DUPFD, 77);
+	_cleanup_free_ char *out = NULL;
+	struct spawn s = SPAWN_INIT;
+	const char *argv[] = {
+		"sh", "-c",
+		"for f in /proc/$$/fd/*; do [ -e $f ] && printf '%s ' ${f##*/}; done",
+		NULL
+	};
+	struct volt_error e = { 0 };
+
+	CHECK(leak >= 0 && high == 77);
+	s.argv = argv;
+	s.keep_fds = &high;
+	s.n_keep_fds = 1;
+	CHECK_INT(spawn_run(&s, 4096, &out, &e), 0);
+	CHECK_STR(out, "0 1 2 77 ");
+}
+
+static void secrets_in_the_environment_are_not_passed_on(void)
+{
+	_cleanup_free_ char *out = NULL;
+	struct volt_error e = { 0 };
+
+	(void)setenv("LD_LIBRARY_PATH", "/nowhere", 1);
+	(void)setenv("AGENT_TOKEN", "hunter2", 1);
+	CHECK_INT(run("env", &out, &e), 0);
+	CHECK(!strstr(out, "hunter2") && !strstr(out, "LD_LIBRARY_PATH"));
+	CHECK(strstr(out, "PATH=/usr/local/sbin:"));
+}
+
+static void signal_mask_is_clean(void)
+{
+	_cleanup_free_ char *out = NULL;
+	struct volt_error e = { 0 };
+	sigset_t all, old;
+
+	(void)sigfillset(&all);
+	(void)sigprocmask(SIG_BLOCK, &all, &old);
+	(void)signal(SIGPIPE, SIG_IGN);
+	CHECK_INT(run("grep -E 'Sig(Blk|Ign)' /proc/self/status", &out, &e), 0);
+	(void)sigprocmask(SIG_SETMASK, &old, NULL);
+	CHECK_STR(out, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+}
+
+int main(void)
+{
+	RUN(output_comes_back);
+	RUN(failure_carries_the_last_line_without_credentials);
+	RUN(endless_stderr_is_bounded_and_its_end_is_kept);
+	RUN(too_much_output_is_an_error_and_ends_the_program);
+	RUN(missing_program_is_named);
+	RUN(child_has_only_the_descriptors_it_was_given);
+	RUN(secrets_in_the_environment_are_not_passed_on);
+	RUN(signal_mask_is_clean);
+	return tap_done();
+}
