@@ -9,8 +9,8 @@
 
 #include "base/macro.h"
 
-#define PORT_IP_SIZE 46    /* INET6_ADDRSTRLEN */
-#define PORTS_MAX    65536 /* published by one machine */
+#define PORT_IP_SIZE 46   /* INET6_ADDRSTRLEN */
+#define PORTS_MAX    8192 /* published by one machine */
 
 /* One published port: a connection to host_ip:host_port on the host reaches guest_port in
  * the machine. Only numbers and an address in canonical text are left of what was typed,

@@ -10,6 +10,7 @@
 #include "base/digest.h"
 #include "net/port.h"
 #include "vm/spec.h"
+#include "vm/undo.h"
 
 /* A machine's fact: state.json. It also carries what `volt ps` shows, so that a list of
  * machines opens one small file each. Written only by the one who holds the machine's
@@ -69,7 +70,7 @@ struct state {
 	enum accel accel; /* in use */
 	char *accel_note; /* why not KVM */
 	char *network;    /* "passt", "slirp", "none" */
-	char *undo;       /* what a dead supervisor leaves, see undo.h */
+	struct undo undo; /* newest last */
 	int64_t phase[PHASE_MAX];
 };
 

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <jansson.h>
+
+#include "base/strv.h"
+#include "net/port.h"
+
+/* Shared by the files of this layer, not part of what it offers. */
+
+/* Passes a failure on; the callee has recorded it. */
+#define TRY(call)                      \
+	do {                           \
+		int try_r_ = (call);   \
+		if (try_r_ < 0)        \
+			return try_r_; \
+	} while (0)
+
+/* Members that machine.json and state.json have in common. */
+json_t *ports_to_json(const struct ports *p);
+int ports_from_json(const json_t *list, struct ports *p, struct volt_error *e);
+json_t *labels_to_json(const struct strv *labels);
+int labels_from_json(const json_t *o, struct strv *labels, struct volt_error *e);
