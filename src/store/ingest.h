@@ -10,10 +10,11 @@
  *
  * An ingest stages files under cas/staging/<random>/, and ingest_commit() makes them
  * durable together (one syncfs() where there are many) before any gets its name: a name
- * is absent or complete, whatever crashes. It holds a shared lease on the whole store
- * from begin to end, so that gc cannot take what no ref names yet: write the ref after
- * ingest_commit() and before ingest_end(). All functions but begin/commit/end may be
- * called from several threads at once. */
+ * is absent or complete, whatever crashes. It holds a lease from begin to end, so that gc
+ * cannot take what no ref names yet: write the ref after ingest_commit() and before
+ * ingest_end(). ingest_begin() also clears what dead writers left, if nobody else uses
+ * the store just then. All functions but begin/commit/end may be called from several
+ * threads at once. */
 struct ingest;
 
 int ingest_begin(struct store *s, struct ingest **ret, struct volt_error *e);
@@ -23,7 +24,7 @@ int ingest_add(struct ingest *g, const void *data, size_t size, enum object_kind
 	       struct digest *ret, struct volt_error *e);
 
 /* A large object in pieces. Runs of zeroes of whole 4 KiB blocks become holes. finish or
- * abort frees it. */
+ * abort frees it (finish also when it fails). One stream is for one thread. */
 struct ingest_stream;
 int ingest_stream_new(struct ingest *g, enum object_kind kind, struct ingest_stream **ret,
 		      struct volt_error *e);
@@ -36,10 +37,12 @@ DEFINE_CLEANUP(struct ingest_stream *, ingest_stream_abort)
 
 /* Takes over a file that volt alone wrote on the same file system (a downloaded layer),
  * by rename where possible, else by copy. The caller has hashed it while reading it and
- * vouches for @d; its mode is set to the object's. */
+ * vouches for @d; its mode is set to the object's. On success @name is gone. */
 int ingest_adopt(struct ingest *g, int dirfd, const char *name, const struct digest *d,
 		 struct volt_error *e);
 
+/* May be called more than once. Refuses (-ECANCELED) after any add, stream or adopt has
+ * failed for another reason than a caller's abort. */
 int ingest_commit(struct ingest *g, struct volt_error *e);
 void ingest_end(struct ingest *g); /* drops what was not committed, and the lease */
 DEFINE_CLEANUP(struct ingest *, ingest_end)

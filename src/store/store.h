@@ -24,6 +24,12 @@ int store_open(int rootfd, struct store **ret, struct volt_error *e);
 void store_close(struct store *s);
 DEFINE_CLEANUP(struct store *, store_close)
 
+/* A lease keeps every object where it is: gc waits until none is held. Returns a
+ * descriptor; closing it (or dying) ends the lease. Take one before reading a ref whose
+ * objects are to be opened or linked, hold it until that is done, and no longer. An
+ * ingest has its own. A process must not run store_gc() while it holds one. */
+int lease_take(const struct store *s, struct volt_error *e);
+
 bool store_has(const struct store *s, const struct digest *d, enum object_kind kind);
 
 /* A read-only descriptor of either kind. Does not hash: for that, store_read() or
@@ -31,12 +37,13 @@ bool store_has(const struct store *s, const struct digest *d, enum object_kind k
 int store_open_object(const struct store *s, const struct digest *d,
 		      struct volt_error *e);
 
-/* The content, hashed again (-EBADMSG when it does not match), at most @max bytes. */
+/* The content, hashed again (-EBADMSG when it does not match), at most @max bytes
+ * (-EFBIG). The caller frees *@ret, which has a NUL after its end. */
 int store_read(const struct store *s, const struct digest *d, size_t max, char **ret,
 	       size_t *ret_size, struct volt_error *e);
 
 /* Hard-links the object as @name (no slash, must not exist) below @dirfd. Where linking
  * cannot work (EXDEV, EMLINK, EPERM) it reflinks or copies; *@ret_shared (may be NULL)
- * says whether the bytes are shared. */
+ * says whether the bytes are shared. An existing @name is -EEXIST and is never opened. */
 int store_link(const struct store *s, const struct digest *d, enum object_kind kind,
 	       int dirfd, const char *name, bool *ret_shared, struct volt_error *e);

@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/ingest.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/io.h"
+#include "base/path.h"
+#include "store/internal.h"
+#include "store/sha256.h"
+
+/* Theory of operation
+ *
+ * A staged file is named like the object it will be, so O_EXCL finds content that comes
+ * twice, from any thread, without a table in memory. A stream, whose digest is known only
+ * at its end, has the name "s<number>" until then; commit skips such names.
+ *
+ * Commit: the bytes of all staged files reach the disk, then each file is renamed into
+ * objects/ unless the name is there already (another writer was faster), then the
+ * directory itself is synced. It is synced even when nothing was staged: an object that
+ * was found present may have been renamed a moment ago by a writer that has not synced
+ * the directory yet, and the caller's ref must not reach the disk before that name does.
+ *
+ * "Present" means a regular file of the right size. One of another size (power loss on a
+ * file system that orders nothing) is not believed: the content is staged again and
+ * replaces it. Damage that keeps the size is for store_verify().
+ *
+ * Staging needs no lock of its own: a writer lives within its lease, so whoever gets the
+ * store's lock exclusively knows that every staging directory is a dead writer's. */
+
+#define BLOCK 4096u
+
+/* Up to this many staged files are synced one by one; beyond it one syncfs() is cheaper,
+ * though it also writes what others have dirtied on that file system. */
+#define SYNC_EACH_MAX 16
+
+#define STAGING_NAME_SIZE 17
+
+struct ingest {
+	struct store *store; /* borrowed */
+	int lease, dir;
+	char name[STAGING_NAME_SIZE]; /* of @dir below cas/staging */
+	atomic_uint streams, staged;
+	atomic_bool failed;
+};
+
+/* -- begin and end --------------------------------------------------------------- */
+
+static int make_staging(struct ingest *g)
+{
+	int r = random_hex(g->name, (STAGING_NAME_SIZE - 1) / 2);
+
+	if (r < 0)
+		return r;
+	if (mkdirat(g->store->staging, g->name, 0700) < 0) {
+		r = -errno;
+		g->name[0] = '\0';
+		return r;
+	}
+	g->dir = open_beneath(g->store->staging, g->name,
+			      O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	return g->dir < 0 ? g->dir : 0;
+}
+
+int ingest_begin(struct store *s, struct ingest **ret, struct volt_error *e)
+{
+	_cleanup_(ingest_endp) struct ingest *g = calloc(1, sizeof(*g));
+	int r;
+
+	if (!g)
+		return fail_oom(e);
+	g->store = s;
+	g->dir = -1;
+	g->lease = lease_take(s, e);
+	if (g->lease < 0)
+		return g->lease;
+	staging_sweep(s, g->lease);
+	r = make_staging(g);
+	if (r < 0)
+		return fail_code(e, r, "make a staging directory in the store");
+	*ret = TAKE_PTR(g);
+	return 0;
+}
+
+void ingest_end(struct ingest *g)
+{
+	if (!g)
+		return;
+	closep(&g->dir);
+	if (g->name[0] != '\0')
+		(void)remove_tree_at(g->store->staging, g->name);
+	closep(&g->lease);
+	free(g);
+}
+
+static int failed(struct ingest *g, int r)
+{
+	atomic_store(&g->failed, true);
+	return r;
+}
+
+/* -- writing --------------------------------------------------------------------- */
+
+/* Only a regular file of the right size counts as the object. */
+static bool present(const struct ingest *g, const struct digest *d, enum object_kind kind,
+		    uint64_t size)
+{
+	struct stat st;
+
+	return object_stat(g->store, d, kind, &st) == 0 && (uint64_t)st.st_size == size;
+}
+
+static bool is_zero(const char *p, size_t n)
+{
+	return p[0] == 0 && memcmp(p, p + 1, n - 1) == 0;
+}
+
+static size_t zero_run(const char *p, size_t size)
+{
+	size_t n = 0;
+
+	while (size - n >= BLOCK && is_zero(p + n, BLOCK))
+		n += BLOCK;
+	return n;
+}
+
+static size_t data_run(const char *p, size_t size)
+{
+	size_t n = 0;
+
+	while (size - n >= BLOCK && !is_zero(p + n, BLOCK))
+		n += BLOCK;
+	return size - n < BLOCK ? size : n;
+}
+
+/* Writes at @offset (a multiple of BLOCK), leaving whole blocks of zeroes out. */
+static int write_sparse(int fd, const char *p, size_t size, off_t offset)
+{
+	size_t n, at = 0;
+	int r;
+
+	while (at < size) {
+		at += zero_run(p + at, size - at);
+		n = data_run(p + at, size - at);
+		r = n > 0 ? pwrite_all(fd, p + at, n, offset + (off_t)at) : 0;
+		if (r < 0)
+			return r;
+		at += n;
+	}
+	return 0;
+}
+
+/* The size is set last: a hole at the end is not written. */
+static int seal(int fd, uint64_t size, enum object_kind kind)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if ((uint64_t)st.st_size != size && ftruncate(fd, (off_t)size) < 0)
+		return -errno;
+	return fchmod(fd, object_mode(kind)) < 0 ? -errno : 0;
+}
+
+static int stage(struct ingest *g, const char *name, const void *data, size_t size,
+		 enum object_kind kind)
+{
+	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+	_cleanup_close_ int fd = openat(g->dir, name, flags, 0600);
+	int r;
+
+	if (fd < 0)
+		return errno == EEXIST ? 0 : -errno;
+	r = write_sparse(fd, data, size, 0);
+	if (r >= 0)
+		r = seal(fd, size, kind);
+	if (r < 0)
+		(void)unlinkat(g->dir, name, 0);
+	else
+		atomic_fetch_add(&g->staged, 1);
+	return r;
+}
+
+int ingest_add(struct ingest *g, const void *data, size_t size, enum object_kind kind,
+	       struct digest *ret, struct volt_error *e)
+{
+	char name[OBJECT_NAME_SIZE];
+	struct digest d;
+	int r;
+
+	r = sha256_bytes(data, size, &d);
+	if (r < 0)
+		return failed(g, fail_code(e, r, "hash an object"));
+	if (!present(g, &d, kind, size)) {
+		r = stage(g, object_name(&d, kind, name), data, size, kind);
+		if (r < 0)
+			return failed(g, fail_code(e, r, "store object '%s' (%zu bytes)",
+						   name, size));
+	}
+	*ret = d;
+	return 0;
+}
+
+/* -- streams --------------------------------------------------------------------- */
+
+#define STREAM_BUF       (64u << 10)
+#define STREAM_NAME_SIZE 16
+
+struct ingest_stream {
+	struct ingest *ingest; /* borrowed */
+	struct sha256 *hash;
+	enum object_kind kind;
+	int fd;
+	char name[STREAM_NAME_SIZE];
+	uint64_t size;  /* taken so far */
+	uint64_t out;   /* written so far, a multiple of BLOCK until the end */
+	size_t pending; /* bytes in buf */
+	char buf[STREAM_BUF];
+};
+
+static int stream_open(struct ingest_stream *w)
+{
+	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+	int r = sha256_new(&w->hash);
+
+	if (r < 0)
+		return r;
+	(void)snprintf(w->name, sizeof(w->name), "s%u",
+		       atomic_fetch_add(&w->ingest->streams, 1));
+	w->fd = openat(w->ingest->dir, w->name, flags, 0600);
+	return w->fd < 0 ? -errno : 0;
+}
+
+int ingest_stream_new(struct ingest *g, enum object_kind kind, struct ingest_stream **ret,
+		      struct volt_error *e)
+{
+	_cleanup_(ingest_stream_abortp) struct ingest_stream *w = malloc(sizeof(*w));
+	int r;
+
+	if (!w)
+		return failed(g, fail_oom(e));
+	memset(w, 0, offsetof(struct ingest_stream, buf));
+	w->ingest = g;
+	w->kind = kind;
+	w->fd = -1;
+	r = stream_open(w);
+	if (r < 0)
+		return failed(g, fail_code(e, r, "stage an object in the store"));
+	*ret = TAKE_PTR(w);
+	return 0;
+}
+
+static int stream_out(struct ingest_stream *w, const char *data, size_t size)
+{
+	int r = write_sparse(w->fd, data, size, (off_t)w->out);
+
+	if (r >= 0)
+		w->out += size;
+	return r;
+}
+
+/* Gathers into the buffer; whole blocks of a large piece go straight from the caller. */
+static int stream_take(struct ingest_stream *w, const char *data, size_t size)
+{
+	size_t n;
+	int r = 0;
+
+	while (size > 0 && r >= 0) {
+		if (w->pending == 0 && size >= STREAM_BUF) {
+			n = size - size % BLOCK;
+			r = stream_out(w, data, n);
+		} else {
+			n = size < STREAM_BUF - w->pending ? size
+							   : STREAM_BUF - w->pending;
+			memcpy(w->buf + w->pending, data, n);
+			w->pending += n;
+		}
+		data += n;
+		size -= n;
+		if (r >= 0 && w->pending == STREAM_BUF) {
+			r = stream_out(w, w->buf, w->pending);
+			w->pending = 0;
+		}
+	}
+	return r;
+}
+
+int ingest_stream_write(struct ingest_stream *w, const void *data, size_t size,
+			struct volt_error *e)
+{
+	int r = sha256_update(w->hash, data, size);
+
+	w->size += size;
+	if (r >= 0)
+		r = stream_take(w, data, size);
+	if (r < 0)
+		return failed(w->ingest,
+			      fail_code(e, r, "write an object of %llu bytes or more",
+					(unsigned long long)w->size));
+	return 0;
+}
+
+/* Gives the staged file @from its object's name, unless the content is there already. */
+static int stage_as(struct ingest *g, int dirfd, const char *from, const struct digest *d,
+		    enum object_kind kind, uint64_t size)
+{
+	char name[OBJECT_NAME_SIZE];
+	int r = -EEXIST;
+
+	if (!present(g, d, kind, size))
+		r = rename_noreplace(dirfd, from, g->dir, object_name(d, kind, name));
+	if (r == 0)
+		atomic_fetch_add(&g->staged, 1);
+	if (r == -EEXIST)
+		r = unlinkat(dirfd, from, 0) < 0 ? -errno : 0;
+	return r;
+}
+
+static int stream_end(struct ingest_stream *w, struct digest *ret)
+{
+	int r;
+
+	r = stream_out(w, w->buf, w->pending);
+	if (r >= 0)
+		r = seal(w->fd, w->size, w->kind);
+	if (r >= 0)
+		r = sha256_final(w->hash, ret);
+	if (r >= 0)
+		r = stage_as(w->ingest, w->ingest->dir, w->name, ret, w->kind, w->size);
+	if (r >= 0)
+		(void)close(TAKE_FD(w->fd)); /* abort must not unlink it */
+	return r;
+}
+
+int ingest_stream_finish(struct ingest_stream *w, struct digest *ret,
+			 struct volt_error *e)
+{
+	struct ingest *g = w->ingest;
+	struct digest d;
+	int r;
+
+	r = stream_end(w, &d);
+	if (r < 0)
+		(void)failed(g, fail_code(e, r, "store an object of %llu bytes",
+					  (unsigned long long)w->size));
+	else
+		*ret = d;
+	ingest_stream_abort(w);
+	return r;
+}
+
+void ingest_stream_abort(struct ingest_stream *w)
+{
+	if (!w)
+		return;
+	if (w->fd >= 0) {
+		(void)unlinkat(w->ingest->dir, w->name, 0);
+		(void)close(w->fd);
+	}
+	sha256_free(w->hash);
+	free(w);
+}
+
+/* -- adopting -------------------------------------------------------------------- */
+
+/* @fd is what the caller wrote. Its inode becomes the object's, so it must be a regular
+ * file that has no other name. */
+static int adopt_fd(struct ingest *g, int fd, int dirfd, const char *name,
+		    const struct digest *d)
+{
+	char object[OBJECT_NAME_SIZE];
+	struct stat st;
+	int r;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	if (st.st_nlink > 1)
+		return -EMLINK;
+	if (fchmod(fd, object_mode(OBJECT_PLAIN)) < 0)
+		return -errno;
+	r = stage_as(g, dirfd, name, d, OBJECT_PLAIN, (uint64_t)st.st_size);
+	if (r != -EXDEV)
+		return r;
+	object_name(d, OBJECT_PLAIN, object);
+	r = copy_out(fd, object_mode(OBJECT_PLAIN), g->dir, object, NULL);
+	if (r < 0 && r != -EEXIST)
+		return r;
+	atomic_fetch_add(&g->staged, 1);
+	return unlinkat(dirfd, name, 0) < 0 ? -errno : 0;
+}
+
+int ingest_adopt(struct ingest *g, int dirfd, const char *name, const struct digest *d,
+		 struct volt_error *e)
+{
+	const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+	_cleanup_close_ int fd = -1;
+	char hex[DIGEST_HEX_SIZE];
+	int r = -EINVAL;
+
+	if (path_is_name(name)) {
+		fd = openat(dirfd, name, flags);
+		r = fd < 0 ? -errno : adopt_fd(g, fd, dirfd, name, d);
+	}
+	if (r < 0)
+		return failed(g, fail_code(e, r, "take '%s' over as object '%s'", name,
+					   digest_hex(d, hex)));
+	return 0;
+}
+
+/* -- commit ---------------------------------------------------------------------- */
+
+typedef int (*each_fn)(struct ingest *g, const char *name, enum object_kind kind,
+		       const struct digest *d);
+
+static int for_each_staged(struct ingest *g, each_fn fn)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	enum object_kind kind;
+	struct dirent *de;
+	struct digest d;
+	int r;
+
+	r = open_dir_stream(g->dir, &dir);
+	if (r < 0)
+		return r;
+	while (r >= 0) {
+		errno = 0;
+		de = readdir(dir);
+		if (!de)
+			return -errno;
+		if (object_name_parse(de->d_name, &d, &kind) == 0)
+			r = fn(g, de->d_name, kind, &d);
+	}
+	return r;
+}
+
+static int sync_one(struct ingest *g, const char *name, enum object_kind kind,
+		    const struct digest *d)
+{
+	_cleanup_close_ int fd = openat(g->dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+	(void)kind;
+	(void)d;
+	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
+static int sync_staged(struct ingest *g)
+{
+	if (atomic_load(&g->staged) > SYNC_EACH_MAX)
+		return syncfs(g->dir) < 0 ? -errno : 0;
+	return for_each_staged(g, sync_one);
+}
+
+static int publish_one(struct ingest *g, const char *name, enum object_kind kind,
+		       const struct digest *d)
+{
+	struct stat st;
+	int r;
+
+	r = rename_noreplace(g->dir, name, g->store->objects, name);
+	if (r != -EEXIST)
+		return r;
+	if (fstatat(g->dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	if (present(g, d, kind, (uint64_t)st.st_size))
+		return unlinkat(g->dir, name, 0) < 0 ? -errno : 0;
+	return renameat(g->dir, name, g->store->objects, name) < 0 ? -errno : 0;
+}
+
+int ingest_commit(struct ingest *g, struct volt_error *e)
+{
+	int r;
+
+	if (atomic_load(&g->failed))
+		return fail(e, ECANCELED, "an object could not be stored before");
+	r = sync_staged(g);
+	if (r < 0)
+		return failed(g, fail_code(e, r, "write the new objects to disk"));
+	r = for_each_staged(g, publish_one);
+	if (r >= 0)
+		r = sync_dir(g->store->objects);
+	if (r < 0)
+		return failed(g, fail_code(e, r, "name the new objects"));
+	atomic_store(&g->staged, 0);
+	return 0;
+}
