@@ -9,6 +9,7 @@
 #include "base/digest.h"
 #include "base/strv.h"
 #include "net/port.h"
+#include "profile/kvm.h"
 
 /* A machine's wish in memory: the document of doc/formats.md, "machine.json". One parser
  * serves the API, the disk and the supervisor; what it lets through is valid everywhere.
@@ -17,11 +18,6 @@
 
 enum guest_kind {
 	GUEST_LINUX
-};
-enum accel {
-	ACCEL_AUTO,
-	ACCEL_KVM,
-	ACCEL_TCG
 };
 enum net_mode {
 	NET_USER,
