@@ -619,13 +619,15 @@ long volt_attach_read(struct volt_attach *a, int *stream, void *bytes, size_t si
 		      struct volt_error *e);
 
 /**
- * volt_attach_write - send to the workload's stdin, waiting for room
+ * volt_attach_write - send to the workload's stdin, without waiting
  * @a:     streams
  * @bytes: what to send
  * @size:  how many; 0 closes its stdin
  * @e:     why it failed
  *
- * Return: 0 or a negative errno; -EPIPE when it has no stdin any more.
+ * Return: how many bytes were taken, perhaps fewer than @size; -EAGAIN when there is no
+ * room until volt_attach_fd() is writable (go on reading meanwhile, or both sides wait for
+ * each other); -EPIPE when it has no stdin any more; another negative errno.
  * Since: 0.1
  */
 int volt_attach_write(struct volt_attach *a, const void *bytes, size_t size,

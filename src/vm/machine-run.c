@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The verbs on a machine. What a living supervisor must do it is asked to, over its
+ * control socket; what has none is dealt with here, under its lock.
+ *
+ * A connection may fail although the lock is held: the supervisor is about to listen, or
+ * is ending. So a failure to connect is answered by looking again, for a bounded time.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "base/error.h"
+#include "base/io.h"
+#include "base/json.h"
+#include "base/lock.h"
+#include "base/path.h"
+#include "base/spawn.h"
+#include "vm/attach-internal.h"
+#include "vm/control.h"
+#include "vm/internal.h"
+#include "vm/machine-internal.h"
+#include "vm/supervisor.h"
+
+#ifndef SUPERVISOR_PATH
+#define SUPERVISOR_PATH "/usr/libexec/volt-supervisor"
+#endif
+
+#define CONNECT_TRIES   500
+#define CONNECT_WAIT_MS 10
+#define EXIT_VOLT       125
+
+/* --- repairing --- */
+
+static const char *how_it_died(const struct state *st)
+{
+	char boot[BOOT_ID_SIZE];
+
+	if (st->boot_id[0] && boot_id(boot) == 0 && strcmp(boot, st->boot_id) != 0)
+		return "the host was restarted while it ran";
+	return "its supervisor was killed";
+}
+
+int machine_finish_dead(struct machine *m, struct volt_error *e)
+{
+	struct undo_where w = { m->env->runfd, m->dirfd, m->id };
+	_cleanup_(state_done) struct state st = { 0 };
+	bool ended;
+
+	TRY(state_read(m->dirfd, &st, e));
+	ended = st.status == STATUS_EXITED || st.status == STATUS_FAILED;
+	if (st.status == STATUS_CREATED || (ended && !st.rm))
+		return 0;
+	TRY(undo_run(&st.undo, &w, e));
+	if (!ended) {
+		st.status = STATUS_FAILED;
+		st.exit_code = EXIT_VOLT;
+		st.finished_at = clock_wall();
+		free(st.reason);
+		st.reason = strdup(how_it_died(&st));
+		TRY(state_write(m->dirfd, &st, e));
+	}
+	return st.rm ? machine_erase(m, st.name, e) : 0;
+}
+
+int machine_repair(struct machine *m, struct volt_error *e)
+{
+	_cleanup_close_ int lock =
+		lock_open(m->dirfd, MACHINE_LOCK, LOCK_EXCLUSIVE, false);
+
+	if (lock == -EAGAIN || lock == -ENOENT)
+		return 0; /* somebody lives, or has just removed it */
+	if (lock < 0)
+		return fail_code(e, lock, "lock machine '%.12s'", m->id);
+	return machine_finish_dead(m, e);
+}
+
+/* --- asking the supervisor --- */
+
+/* A connection, or -ESRCH when there is no supervisor. */
+static int reach(struct machine *m, struct volt_error *e)
+{
+	int fd = -1;
+
+	for (int i = 0; i < CONNECT_TRIES; i++) {
+		fd = control_connect(m->env->runfd, m->id);
+		if (fd >= 0)
+			return fd;
+		if (lock_test(m->dirfd, MACHINE_LOCK) != 1)
+			return -ESRCH;
+		if (fd != -ENOENT && fd != -ECONNREFUSED && fd != -EAGAIN)
+			break;
+		(void)poll(NULL, 0, CONNECT_WAIT_MS);
+	}
+	return fail_code(e, fd, "reach the supervisor of machine '%.12s'", m->id);
+}
+
+/* One request. -ESRCH (without a message) when no supervisor is there or it dies before
+ * it answers. */
+static int ask(struct machine *m, json_t *request, json_t **ret, struct volt_error *e)
+{
+	_cleanup_close_ int fd = -1;
+	json_auto_t *own = request;
+	int r;
+
+	if (!own)
+		return fail_oom(e);
+	fd = reach(m, e);
+	if (fd < 0)
+		return fd;
+	r = control_call(fd, own, ret, e);
+	return r == -EPIPE ? -ESRCH : r;
+}
+
+static json_t *request_with(const char *command, const char *key, json_int_t value)
+{
+	json_t *j = control_request(command);
+
+	if (j && json_object_set_new(j, key, json_integer(value)) < 0)
+		json_decref(TAKE_PTR(j));
+	return j;
+}
+
+int machine_stop(struct machine *m, int timeout, struct volt_error *e)
+{
+	json_t *request = timeout < 0 ? control_request("stop")
+				      : request_with("stop", "timeout", timeout);
+	int r = ask(m, request, NULL, e);
+
+	return r == -ESRCH ? machine_repair(m, e) : r;
+}
+
+static int not_running(struct machine *m, struct volt_error *e)
+{
+	_cleanup_(state_done) struct state st = { 0 };
+
+	TRY(machine_repair(m, e));
+	if (machine_state(m, &st, NULL) < 0)
+		return fail(e, ESRCH, "machine '%.12s' is not running", m->id);
+	return fail(e, ESRCH, "machine '%s' is not running: it is %s", st.name,
+		    status_text(st.status));
+}
+
+int machine_kill(struct machine *m, int signal, struct volt_error *e)
+{
+	int r = ask(m, request_with("kill", "signal", signal), NULL, e);
+
+	return r == -ESRCH ? not_running(m, e) : r;
+}
+
+int machine_pause(struct machine *m, bool on, struct volt_error *e)
+{
+	int r = ask(m, control_request(on ? "pause" : "resume"), NULL, e);
+
+	return r == -ESRCH ? not_running(m, e) : r;
+}
+
+int machine_wait(struct machine *m, int *ret_code, struct volt_error *e)
+{
+	_cleanup_(state_done) struct state st = { 0 };
+	json_auto_t *reply = NULL;
+	int64_t code = 0;
+	int r;
+
+	r = ask(m, control_request("wait"), &reply, e);
+	if (r == 0)
+		r = json_get_int(reply, "exit_code", 0, 255, &code, e);
+	if (r == -ESRCH) {
+		TRY(machine_state(m, &st, e));
+		code = st.exit_code;
+		r = 0;
+	}
+	if (r == 0)
+		*ret_code = (int)code;
+	return r;
+}
+
+/* --- starting --- */
+
+struct starting {
+	int status_read, status_write;
+	int attach_own, attach_theirs;
+	int errors;
+};
+
+static void starting_done(struct starting *s)
+{
+	closep(&s->status_read);
+	closep(&s->status_write);
+	closep(&s->attach_own);
+	closep(&s->attach_theirs);
+	closep(&s->errors);
+}
+
+static int open_ends(struct machine *m, const struct start_options *o, struct starting *s,
+		     struct volt_error *e)
+{
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return fail_errno(e, "make a pipe");
+	s->status_read = fds[0];
+	s->status_write = fds[1];
+	if (o->attach) {
+		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+			return fail_errno(e, "make a socket pair");
+		s->attach_own = fds[0];
+		s->attach_theirs = fds[1];
+	}
+	/* What a supervisor or a library below it has to say when all else failed. */
+	s->errors = openat(m->dirfd, "supervisor.err",
+			   O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	return s->errors < 0 ? fail_errno(e, "open 'supervisor.err'") : 0;
+}
+
+static int command_line(struct machine *m, const struct start_options *o,
+			const struct starting *s, struct strv *a)
+{
+	const char *program = m->env->supervisor;
+	int r = strv_add(a, program ? program : SUPERVISOR_PATH);
+
+	r = r ?: strv_addf(a, "--root-fd=%d", m->env->rootfd);
+	r = r ?: strv_addf(a, "--run-fd=%d", m->env->runfd);
+	r = r ?: strv_addf(a, "--status-fd=%d", s->status_write);
+	if (s->attach_theirs >= 0)
+		r = r ?: strv_addf(a, "--attach-fd=%d", s->attach_theirs);
+	if (o->attach_stdin)
+		r = r ?: strv_add(a, "--attach-stdin");
+	if (o->remove_on_failure)
+		r = r ?: strv_add(a, "--remove-on-failure");
+	if (o->begun)
+		r = r ?: strv_addf(a, "--begun=%lld", (long long)o->begun);
+	if (o->resolved)
+		r = r ?: strv_addf(a, "--resolved=%lld", (long long)o->resolved);
+	if (o->rootfs)
+		r = r ?: strv_addf(a, "--rootfs=%lld", (long long)o->rootfs);
+	return r ?: strv_add(a, m->id);
+}
+
+/* The supervisor leaves a copy of itself behind and exits, so there is a child to wait
+ * for, and none afterwards. */
+static int spawn_supervisor(struct machine *m, const struct start_options *o,
+			    const struct starting *s, struct volt_error *e)
+{
+	const int keep[] = { m->env->rootfd, m->env->runfd, s->status_write,
+			     s->attach_theirs };
+	_cleanup_strv_ struct strv argv = { 0 };
+	struct spawn spawn = SPAWN_INIT;
+	pid_t pid;
+
+	if (command_line(m, o, s, &argv) < 0)
+		return fail_oom(e);
+	spawn.argv = (const char *const *)argv.v;
+	spawn.err = s->errors;
+	spawn.keep_fds = keep;
+	spawn.n_keep_fds = s->attach_theirs >= 0 ? 4 : 3;
+	TRY(spawn_start(&spawn, &pid, NULL, e));
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	return 0;
+}
+
+/* The last line of supervisor.err, for when there is no better word. */
+static int say_how_it_died(struct machine *m, struct volt_error *e)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t size = 0;
+	char *line;
+
+	if (read_file_at(m->dirfd, "supervisor.err", 1u << 20, &text, &size) < 0 || !size)
+		return fail(e, EPIPE, "the supervisor died before the machine ran");
+	while (size && text[size - 1] == '\n')
+		text[--size] = '\0';
+	line = strrchr(text, '\n');
+	return fail(e, EPIPE, "the supervisor died before the machine ran: %.300s",
+		    line ? line + 1 : text);
+}
+
+static int read_report(struct machine *m, int fd, int *ret_status, struct volt_error *e)
+{
+	struct start_report report;
+	ssize_t n = read_full(fd, &report, sizeof(report));
+
+	if (n != sizeof(report)) {
+		int r = say_how_it_died(m, e);
+
+		(void)machine_repair(m, NULL);
+		return r;
+	}
+	report.e.msg[sizeof(report.e.msg) - 1] = '\0';
+	if (report.e.code == 0)
+		return 0;
+	if (ret_status)
+		*ret_status = report.exit_status;
+	return fail(e, report.e.code, "%s", report.e.msg);
+}
+
+static int check_startable(struct machine *m, struct volt_error *e)
+{
+	_cleanup_(state_done) struct state st = { 0 };
+
+	TRY(machine_state(m, &st, e));
+	if (lock_test(m->dirfd, MACHINE_LOCK) == 1)
+		return fail(e, EALREADY, "machine '%s' is already %s", st.name,
+			    status_text(st.status));
+	return 0;
+}
+
+int machine_start(struct machine *m, const struct start_options *o, int *ret_status,
+		  struct volt_error *e)
+{
+	_cleanup_(starting_done) struct starting s = { -1, -1, -1, -1, -1 };
+	int r;
+
+	if (ret_status)
+		*ret_status = EXIT_VOLT;
+	TRY(check_startable(m, e));
+	TRY(open_ends(m, o, &s, e));
+	TRY(spawn_supervisor(m, o, &s, e));
+	(void)close(TAKE_FD(s.status_write));
+	if (s.attach_theirs >= 0)
+		(void)close(TAKE_FD(s.attach_theirs));
+	r = read_report(m, s.status_read, ret_status, e);
+	if (r < 0)
+		return r;
+	return o->attach ? attach_new(TAKE_FD(s.attach_own), o->attach, e) : 0;
+}
+
+/* --- removing --- */
+
+int machine_remove(struct machine *m, bool force, struct volt_error *e)
+{
+	_cleanup_(state_done) struct state st = { 0 };
+	_cleanup_close_ int lock = -1;
+	int r;
+
+	r = state_read(m->dirfd, &st, e);
+	if (r == -ENOENT)
+		return 0; /* another was faster */
+	if (r < 0 && !force)
+		return fail_in(e, r, "remove machine '%.12s'", m->id);
+	lock = lock_open(
+		m->dirfd, MACHINE_LOCK, LOCK_EXCLUSIVE,
+		r == 0 && (st.status == STATUS_EXITED || st.status == STATUS_FAILED));
+	if (lock == -EAGAIN && !force)
+		return fail(e, EBUSY,
+			    "machine '%s' is %s: stop it before removing it, or force it",
+			    st.name, status_text(st.status));
+	if (lock == -EAGAIN) {
+		r = machine_kill(m, SIGKILL, NULL);
+		lock = lock_open(m->dirfd, MACHINE_LOCK, LOCK_EXCLUSIVE, true);
+	}
+	if (lock < 0)
+		return lock == -ENOENT
+			       ? 0
+			       : fail_code(e, lock, "lock machine '%.12s'", m->id);
+	(void)machine_finish_dead(m, NULL);
+	return machine_erase(m, st.name ? st.name : "", e);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "volt.h"
+
+#include "vm/machine.h"
+
+/* What a supervisor is started with, as options of its command line. Descriptors are
+ * inherited; -1: not given. */
+struct supervise {
+	const char *id;
+	struct vm_env env;
+	int status_fd; /* struct start_report goes there, once */
+	int attach_fd; /* an attachment that is there from the beginning */
+	bool attach_stdin;
+	bool remove_on_failure;
+	int64_t begun, resolved, rootfs; /* phases that were the caller's */
+};
+
+/* One write, smaller than PIPE_BUF: there whole or not at all. */
+struct start_report {
+	struct volt_error e; /* code 0: the workload has started */
+	int32_t exit_status; /* what podman would exit with on this failure */
+};
+
+/* Runs a machine to its end, in the calling process. */
+int supervise(const struct supervise *o, struct volt_error *e);
