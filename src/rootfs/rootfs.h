@@ -18,3 +18,21 @@ int rootfs_tinyvol(int rootfd, struct store *s, const struct digest *tree,
 
 /* Removes both; what a running machine has open stays usable to it. */
 int rootfs_evict(int rootfd, const struct digest *tree, struct volt_error *e);
+
+enum rootfs_kind {
+	ROOTFS_EROFS,
+	ROOTFS_TINYVOL,
+	ROOTFS_SCRATCH /* the empty disks that writable layers are copied from */
+};
+
+struct rootfs_info {
+	enum rootfs_kind kind;
+	struct digest tree; /* zeroes for ROOTFS_SCRATCH */
+	uint64_t bytes;     /* as long as it is */
+	uint64_t allocated; /* as it takes on disk; shared files are not counted again */
+	int64_t made_at;    /* seconds since 1970 */
+};
+
+/* What is under rootfs/, sorted by kind and digest. The caller frees *@ret. */
+int rootfs_list(int rootfd, struct rootfs_info **ret, size_t *ret_n,
+		struct volt_error *e);

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Moves file contents from the store into the image. An object costs little more than
+ * opening it: small ones are read straight to where they belong, in a buffer that is
+ * written when it is full or in the tails of the metadata; large ones are moved by the
+ * kernel (a reflink where the file system can), around their holes. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/io.h"
+#include "rootfs/erofs-private.h"
+
+#define BUFFER_SIZE ((size_t)1 << 20)
+
+struct mover {
+	const struct erofs_image *m;
+	int fd;
+	uint8_t *buffer;
+	size_t used;
+	uint64_t at; /* where the buffer's first byte goes */
+};
+
+static void mover_done(struct mover *v)
+{
+	free(v->buffer);
+}
+
+static int flush(struct mover *v, struct volt_error *e)
+{
+	int r;
+
+	if (v->used == 0)
+		return 0;
+	r = pwrite_all(v->fd, v->buffer, v->used, (off_t)v->at);
+	if (r < 0)
+		return fail_code(e, r, "write EROFS image");
+	v->used = 0;
+	return 0;
+}
+
+static int fail_size(const struct tree_entry *f, struct volt_error *e)
+{
+	char hex[DIGEST_HEX_SIZE];
+
+	return fail(e, EBADMSG,
+		    "object %s of '%s' does not have the %llu bytes it should; "
+		    "'volt pull' gets it again",
+		    digest_hex(&f->object, hex), f->path, (unsigned long long)f->size);
+}
+
+/* Room for @size bytes that go to @at, behind what is there if that is where they go. */
+static int reserve(struct mover *v, uint64_t at, size_t size, struct volt_error *e)
+{
+	int r = 0;
+
+	if (v->used + size > BUFFER_SIZE || v->at + v->used != at)
+		r = flush(v, e);
+	if (v->used == 0)
+		v->at = at;
+	return r;
+}
+
+/* One byte more than there should be is asked for, so that reading also proves the size. */
+static int read_small(struct mover *v, uint32_t i, int in, struct volt_error *e)
+{
+	const struct tree_entry *f = &v->m->t->v[i];
+	const struct erofs_node *n = &v->m->nodes[i];
+	size_t room = erofs_whole_blocks(n) * EROFS_BLOCK;
+	size_t whole = f->size - n->tail;
+	uint8_t more;
+	struct iovec iov[3];
+	ssize_t got;
+	int r;
+
+	r = room > 0 ? reserve(v, n->block * EROFS_BLOCK, room, e) : 0;
+	if (r < 0)
+		return r;
+	iov[0] = (struct iovec){ v->buffer + v->used, whole };
+	iov[1] = (struct iovec){ erofs_tail(v->m, n), n->tail };
+	iov[2] = (struct iovec){ &more, 1 };
+	do {
+		got = preadv(in, iov, ARRAY_SIZE(iov), 0);
+	} while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return fail_errno(e, "read the object of '%s'", f->path);
+	if ((uint64_t)got != f->size)
+		return fail_size(f, e);
+	memset(v->buffer + v->used + whole, 0, room - whole);
+	v->used += room;
+	return 0;
+}
+
+static int copy(struct mover *v, uint32_t i, int in, uint64_t at, uint64_t size,
+		struct volt_error *e)
+{
+	const struct tree_entry *f = &v->m->t->v[i];
+	int r = copy_bytes(in, (off_t)at, v->fd,
+			   (off_t)(v->m->nodes[i].block * EROFS_BLOCK + at), size);
+
+	if (r == -ENODATA)
+		return fail_size(f, e);
+	return r < 0 ? fail_code(e, r, "copy the object of '%s' to the EROFS image",
+				 f->path)
+		     : 0;
+}
+
+/* Copies what is data between 0 and @size; the rest stays a hole. */
+static int copy_sparse(struct mover *v, uint32_t i, int in, uint64_t size,
+		       struct volt_error *e)
+{
+	uint64_t at = 0;
+
+	while (at < size) {
+		off_t data = lseek(in, (off_t)at, SEEK_DATA);
+		off_t hole = data < 0 ? -1 : lseek(in, data, SEEK_HOLE);
+		int r;
+
+		if (data < 0 && errno == ENXIO)
+			return 0;
+		if (hole < 0)
+			return fail_errno(e, "find holes in the object of '%s'",
+					  v->m->t->v[i].path);
+		if ((uint64_t)data >= size)
+			return 0;
+		if ((uint64_t)hole > size)
+			hole = (off_t)size;
+		r = copy(v, i, in, (uint64_t)data, (uint64_t)(hole - data), e);
+		if (r < 0)
+			return r;
+		at = (uint64_t)hole;
+	}
+	return 0;
+}
+
+static int move_large(struct mover *v, uint32_t i, int in, struct volt_error *e)
+{
+	const struct tree_entry *f = &v->m->t->v[i];
+	const struct erofs_node *n = &v->m->nodes[i];
+	uint64_t whole = f->size - n->tail;
+	struct stat st;
+
+	if (fstat(in, &st) < 0)
+		return fail_errno(e, "stat the object of '%s'", f->path);
+	if ((uint64_t)st.st_size != f->size)
+		return fail_size(f, e);
+	if (n->tail > 0 &&
+	    pread_full(in, erofs_tail(v->m, n), n->tail, (off_t)whole) != n->tail)
+		return fail_size(f, e);
+	if ((uint64_t)st.st_blocks * 512 < f->size)
+		return copy_sparse(v, i, in, whole, e);
+	return copy(v, i, in, 0, whole, e);
+}
+
+static int move(struct mover *v, uint32_t i, struct volt_error *e)
+{
+	const struct tree_entry *f = &v->m->t->v[i];
+	const struct erofs_node *n = &v->m->nodes[i];
+	_cleanup_close_ int in = -1;
+
+	if (n->twin != i) {
+		memcpy(erofs_tail(v->m, n), erofs_tail(v->m, &v->m->nodes[n->twin]),
+		       n->tail);
+		return 0;
+	}
+	in = store_open_object(v->m->s, &f->object, e);
+	if (in < 0)
+		return fail_in(e, in, "'%s'", f->path);
+	return f->size <= EROFS_SMALL_FILE ? read_small(v, i, in, e)
+					   : move_large(v, i, in, e);
+}
+
+int erofs_data_write(const struct erofs_image *m, int fd, struct volt_error *e)
+{
+	_cleanup_(mover_done) struct mover v = { .m = m, .fd = fd };
+	int r = 0;
+
+	v.buffer = malloc(BUFFER_SIZE);
+	if (!v.buffer)
+		return fail_oom(e);
+	for (uint32_t i = 0; r >= 0 && i < m->t->n; i++) {
+		const struct tree_entry *f = &m->t->v[i];
+
+		if (S_ISREG(f->mode) && f->size > 0 && erofs_is_node(f))
+			r = move(&v, i, e);
+	}
+	return r < 0 ? r : flush(&v, e);
+}
