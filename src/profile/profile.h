@@ -49,6 +49,9 @@ struct profile_arch {
  * NULL if it is not known. */
 const struct profile_arch *profile_arch_find(const char *word);
 
+bool profile_arch_runs_on(const struct profile_arch *guest,
+			  const struct profile_arch *host); /* by KVM */
+
 /* What to run. @kvm_usable counts with PROFILE_AUTO only. -ENOTSUP where KVM is asked for
  * and @arch is not one that @host runs by it. */
 int profile_select(enum profile_mode mode, const struct profile_arch *arch,
@@ -74,11 +77,17 @@ struct profile {
 	unsigned int capabilities;
 };
 
-/* Finds the QEMU of @name for @arch; @bindir (NULL: the host's) is looked in for it first
- * and alone, which is for tests and for QEMUs somebody built. Runs nothing. What is missing
- * is -ENOENT, with the package that has it. */
-int profile_resolve(enum profile_name name, const struct profile_arch *arch,
-		    const char *bindir, struct profile **ret, struct volt_error *e);
+struct profile_wish {
+	enum profile_name name;
+	const struct profile_arch *arch;
+	unsigned int need; /* capabilities beyond those that the name implies */
+};
+
+/* Finds the QEMU that was wished for; @bindir (NULL: the host's) is looked in for it alone,
+ * which is for tests and for QEMUs somebody built. Runs nothing. What is missing is
+ * -ENOENT, with the package that has it, or -ENOTSUP. */
+int profile_resolve(const struct profile_wish *w, const char *bindir,
+		    struct profile **ret, struct volt_error *e);
 void profile_free(struct profile *p);
 DEFINE_CLEANUP(struct profile *, profile_free)
 

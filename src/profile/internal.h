@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdint.h>
+
+#include "profile/profile.h"
+
+/* What the files of this layer share with each other and with its tests. */
+
+/* A tiny guest, run to the end or not. */
+struct kvm_run_result {
+	int error;        /* negative errno of @step, or 0 */
+	const char *step; /* what was attempted; a string that lives forever */
+	int exit_reason;  /* KVM's, if not the one expected; else -1 */
+	int suberror;     /* of KVM_EXIT_INTERNAL_ERROR */
+	int64_t compute;  /* ns of CPU time for KVM_COMPUTE_ROUNDS; -1: not got there */
+	int64_t switches; /* ns of CPU time for KVM_SWITCH_ROUNDS; -1: not got there */
+};
+
+/* A healthy CPU computes for 10-20 us and one whose guests' kernels are interpreted for
+ * 20-30 ms; a switch with its exception takes 0.2-1 us natively, 2-60 us with shadow
+ * page tables or one level of nesting. The limits lie a decade or more from both. */
+#define KVM_COMPUTE_ROUNDS 10000
+#define KVM_COMPUTE_LIMIT  3000000 /* ns */
+#define KVM_SWITCH_ROUNDS  200
+#define KVM_SWITCH_LIMIT   100000000 /* ns */
+
+/* Runs it on @kvm, an open /dev/kvm. Makes no lasting change to the process, but may never
+ * return where KVM hangs: the caller runs it in a child. */
+void kvm_guest_run(int kvm, struct kvm_run_result *ret);
+
+/* Turns what a tiny guest did into a verdict. */
+void kvm_judge(const struct kvm_run_result *res, struct kvm_verdict *ret);
+
+/* profile_resolve() with the host's files below @root ("" is the host itself). */
+int profile_resolve_below(const char *root, const char *bindir,
+			  const struct profile_wish *w, struct profile **ret,
+			  struct volt_error *e);

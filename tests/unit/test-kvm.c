@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/path.h"
+#include "profile/internal.h"
+#include "tap.h"
+
+struct run_dir {
+	char path[40];
+	int fd;
+};
+
+static int run_open(struct run_dir *d)
+{
+	memcpy(d->path, "/tmp/volt-test-kvm.XXXXXX", sizeof("/tmp/volt-test-kvm.XXXXXX"));
+	if (!mkdtemp(d->path))
+		return -1;
+	d->fd = open(d->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return d->fd;
+}
+
+static void run_close(struct run_dir *d)
+{
+	(void)unlinkat(d->fd, "kvm.json", 0);
+	(void)close(d->fd);
+	(void)rmdir(d->path);
+}
+
+#define _cleanup_run_ _cleanup_(run_close)
+
+static void a16_verdict_says_what_was_found(void)
+{
+	static const struct {
+		struct kvm_run_result res;
+		bool usable;
+		const char *why;
+	} cases[] = {
+		{ { .exit_reason = -1, .compute = 14000, .switches = 90000 },
+		  true,
+		  "a guest ran: 30000 instructions in 14 us" },
+		{ { .exit_reason = -1, .compute = 19000000, .switches = -1 },
+		  false,
+		  "a vCPU runs, but 30000 simple instructions took 19 ms" },
+		{ { .exit_reason = -1, .compute = 14000, .switches = 900000000 },
+		  false,
+		  "a vCPU runs, but 400 address-space switches took 900 ms" },
+		{ { .exit_reason = KVM_EXIT_INTERNAL_ERROR,
+		    .suberror = 1,
+		    .compute = 14000,
+		    .switches = -1 },
+		  false,
+		  "cannot run what kernels do (internal error 1)" },
+		{ { .exit_reason = KVM_EXIT_SHUTDOWN, .compute = 14000 },
+		  false,
+		  "a tiny guest ended with KVM exit 8" },
+		{ { .error = -EBUSY, .step = "KVM_CREATE_VM", .exit_reason = -1 },
+		  false,
+		  "in use by another hypervisor" },
+		{ { .error = -ENOMEM, .step = "KVM_CREATE_VCPU", .exit_reason = -1 },
+		  false,
+		  "KVM_CREATE_VCPU failed: Cannot allocate memory" },
+	};
+	struct kvm_verdict v;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		kvm_judge(&cases[i].res, &v);
+		CHECK_INT(v.usable, cases[i].usable);
+		if (!strstr(v.why, cases[i].why))
+			printf("# %s\n", v.why);
+		CHECK(strstr(v.why, cases[i].why));
+	}
+}
+
+static void probe_gives_a_verdict_with_a_reason(void)
+{
+	struct volt_error e = { 0 };
+	struct kvm_verdict v;
+
+	CHECK_INT(kvm_probe(-1, true, &v, &e), 0);
+	printf("# this host: %s: %s\n", v.usable ? "usable" : "not usable", v.why);
+	CHECK(v.why[0] != '\0');
+	CHECK(!strchr(v.why, '\n'));
+}
+
+static int plant(const struct run_dir *d, const char *boot)
+{
+	json_auto_t *j = json_pack("{s:i,s:s,s:s,s:b}", "version", 1, "boot_id", boot,
+				   "why", "planted", "usable", 1);
+
+	return json_write_at(d->fd, "kvm.json", j, 0600, NULL);
+}
+
+static void verdict_is_kept_for_one_boot(void)
+{
+	_cleanup_run_ struct run_dir d;
+	char boot[BOOT_ID_SIZE];
+	struct kvm_verdict v;
+
+	CHECK(run_open(&d) >= 0);
+	CHECK_INT(boot_id(boot), 0);
+	CHECK_INT(plant(&d, boot), 0);
+	CHECK_INT(kvm_probe(d.fd, false, &v, NULL), 0);
+	if (access("/dev/kvm", R_OK | W_OK) < 0) { /* opening comes before the cache */
+		CHECK(!v.usable);
+		return;
+	}
+	CHECK_STR(v.why, "planted");
+	CHECK_INT(plant(&d, "00000000-0000-0000-0000-000000000000"), 0);
+	CHECK_INT(kvm_probe(d.fd, false, &v, NULL), 0);
+	CHECK(strcmp(v.why, "planted") != 0);
+	CHECK_INT(plant(&d, boot), 0);
+	CHECK_INT(kvm_probe(d.fd, true, &v, NULL), 0);
+	CHECK(strcmp(v.why, "planted") != 0);
+}
+
+static void broken_cache_is_no_verdict(void)
+{
+	_cleanup_run_ struct run_dir d;
+	struct kvm_verdict v;
+	int fd;
+
+	CHECK(run_open(&d) >= 0);
+	fd = openat(d.fd, "kvm.json", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	CHECK_INT(write(fd, "{\"version\":1,", 13), 13);
+	(void)close(fd);
+	CHECK_INT(kvm_probe(d.fd, false, &v, NULL), 0);
+	CHECK(v.why[0] != '\0');
+}
+
+static void a17_accelerator_follows_wish_host_and_guest(void)
+{
+	const char *foreign = strcmp(profile_arch_find(NULL)->name, "riscv64") == 0
+				      ? "arm64"
+				      : "riscv64";
+	struct volt_error e = { 0 };
+	char note[KVM_WHY_SIZE];
+	enum accel a;
+
+	CHECK_INT(accel_choose(ACCEL_TCG, NULL, -1, &a, note, &e), 0);
+	CHECK_INT(a, ACCEL_TCG);
+	CHECK_STR(note, "TCG was asked for");
+	CHECK_INT(accel_choose(ACCEL_AUTO, foreign, -1, &a, note, &e), 0);
+	CHECK_INT(a, ACCEL_TCG);
+	CHECK(strstr(note, "the guest's architecture is"));
+	CHECK_INT(accel_choose(ACCEL_KVM, foreign, -1, &a, note, &e), -ENOTSUP);
+	CHECK(strstr(e.msg, "KVM cannot be used: the guest's architecture is"));
+	CHECK_INT(accel_choose(ACCEL_AUTO, "vax", -1, &a, note, &e), -EINVAL);
+}
+
+static void auto_is_what_the_probe_says(void)
+{
+	struct volt_error e = { 0 };
+	char note[KVM_WHY_SIZE];
+	struct kvm_verdict v;
+	enum accel a;
+
+	CHECK_INT(kvm_probe(-1, true, &v, &e), 0);
+	CHECK_INT(accel_choose(ACCEL_AUTO, NULL, -1, &a, note, &e), 0);
+	CHECK_INT(a, v.usable ? ACCEL_KVM : ACCEL_TCG);
+	CHECK_INT(note[0] == '\0', v.usable);
+}
+
+int main(void)
+{
+	RUN(a16_verdict_says_what_was_found);
+	RUN(probe_gives_a_verdict_with_a_reason);
+	RUN(verdict_is_kept_for_one_boot);
+	RUN(broken_cache_is_no_verdict);
+	RUN(a17_accelerator_follows_wish_host_and_guest);
+	RUN(auto_is_what_the_probe_says);
+	return tap_done();
+}
