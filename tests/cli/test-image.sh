@@ -1,0 +1,171 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Images: every way in and out, names, removal, and what hostile ones get.
+# shellcheck source=tests/lib/volt.sh
+. "$(dirname "$0")/../lib/volt.sh"
+layout=$(image busybox)
+static=$(image static)
+digest=$(jq -r '.manifests[0].digest' "$layout/index.json")
+
+an_oci_layout_is_loaded_by_its_name() {
+	run volt load -i "$layout"
+	status 0
+	stdout_like 'localhost/busybox:latest'
+	run volt images
+	stdout_like '^localhost/busybox +latest '
+	is "$(volt image inspect busybox | jq -r '(if type == "array" then .[0] else . end) | .digest')" "$digest"
+	ok volt image exists busybox
+	not_ok volt image exists nothing
+}
+
+what_is_saved_loads_again_with_the_same_digest() {
+	local f
+	for f in oci-archive docker-archive oci-dir; do
+		run volt save --format "$f" -o "$T/saved-$f" busybox
+		status 0 || continue
+		VOLT_ROOT=$T/other run volt load -i "$T/saved-$f"
+		status 0
+		VOLT_ROOT=$T/other run volt images --format json
+		is "$(jq length "$T/out")" 1 "images from $f"
+		[ $f = docker-archive ] ||
+			is "$(VOLT_ROOT=$T/other volt image inspect busybox | jq -r '(if type == "array" then .[0] else . end) | .digest')" "$digest"
+		rm -rf "$T/other"
+	done
+}
+
+save_does_not_overwrite() {
+	echo precious >"$T/precious"
+	run volt save -o "$T/precious" busybox
+	status 125
+	one_line_error 'precious'
+	is "$(cat "$T/precious")" precious
+}
+
+transports_of_skopeo_are_sources() {
+	run volt pull -q "oci:$static:localhost/static:latest"
+	status 0
+	skopeo copy -q "oci:$static:localhost/static:latest" "docker-archive:$T/docker.tar:localhost/fromdocker:v1"
+	run volt load -q -i "$T/docker.tar"
+	status 0
+	ok volt image exists localhost/fromdocker:v1
+	volt rmi localhost/fromdocker:v1 >/dev/null
+}
+
+tags_name_and_unname() {
+	run volt tag busybox other:v1
+	status 0
+	run volt images --format json
+	is "$(jq '[.[] | select(.names[]? | test("other:v1"))] | length' "$T/out")" 1
+	run volt rmi other:v1
+	status 0
+	stdout_like 'Untagged.*other:v1'
+	unlike "$(cat "$T/out")" 'Deleted'
+	ok volt image exists busybox
+}
+
+a_name_that_is_not_there_is_named() {
+	local c
+	for c in 'rmi nothing' 'image inspect nothing' 'tag nothing x'; do
+		# shellcheck disable=SC2086 # words
+		run volt $c
+		status 125 || status 1
+		one_line_error "nothing" || echo "#   $c"
+	done
+	run volt load -i "$T/nowhere"
+	status 125
+	one_line_error 'nowhere'
+	run volt pull "oci:$T/nowhere"
+	status 125
+	one_line_error 'nowhere'
+	run volt run --pull never nothing
+	status 125
+	one_line_error 'nothing'
+}
+
+a_registry_that_does_not_answer_is_said() {
+	run volt pull 127.0.0.1:1/x/y:z
+	status 125
+	stdout ''
+	one_line_error '127.0.0.1:1'
+}
+
+# registry: serves on $port, as long as the test runs.
+registry() {
+	local config=$T/registry.yml
+	free_port
+	cat >"$config" <<-END
+		version: 0.1
+		storage: { filesystem: { rootdirectory: $T/registry } }
+		http: { addr: "127.0.0.1:$port" }
+		log: { level: error }
+	END
+	docker-registry serve "$config" >"$T/registry.log" 2>&1 &
+	at_exit "kill $!"
+	wait_for 20 curl -fsS "http://127.0.0.1:$port/v2/"
+}
+
+a_registry_gives_and_takes() {
+	registry || return
+	run volt push --tls-verify=false busybox "127.0.0.1:$port/team/box:v2"
+	status 0 || return
+	is "$(skopeo inspect --tls-verify=false "docker://127.0.0.1:$port/team/box:v2" | jq -r .Digest)" "$digest"
+	VOLT_ROOT=$T/second run volt pull -q --tls-verify=false "127.0.0.1:$port/team/box:v2"
+	status 0
+	stdout_like '^(sha256:)?[0-9a-f]{64}$'
+	VOLT_ROOT=$T/second run volt pull -q --tls-verify=false "127.0.0.1:$port/team/box@$digest"
+	status 0
+	VOLT_ROOT=$T/second run volt pull -q --tls-verify=false "127.0.0.1:$port/team/none:v2"
+	status 125
+	one_line_error 'team/none'
+	rm -rf "$T/second"
+}
+
+# broken NAME SCRIPT: a copy of the layout, made wrong by a script that runs in it.
+broken() {
+	cp -r "$static" "$T/$1"
+	(cd "$T/$1" && eval "$2")
+	VOLT_ROOT=$T/broken run volt load -i "$T/$1"
+	status 125 || echo "#   $1"
+	stdout ''
+	one_line_error "${3:-}" || echo "#   $1"
+	VOLT_ROOT=$T/broken run volt images -q
+	stdout ''
+	is "$(find "$T/broken" -name '.tmp*' | head -n 3)" '' 'temporary files'
+	rm -rf "${T:?}/$1" "$T/broken"
+}
+
+a_broken_image_is_refused_and_leaves_nothing() {
+	local layer
+	layer=$(jq -r '.layers[0].digest' "$static/blobs/sha256/$(jq -r '.manifests[0].digest' "$static/index.json" | cut -d: -f2)" | cut -d: -f2)
+	broken truncated "truncate -s -100 blobs/sha256/$layer"
+	broken flipped "printf X | dd of=blobs/sha256/$layer bs=1 seek=2000 conv=notrunc status=none"
+	broken missing-layer "rm blobs/sha256/$layer" "${layer:0:12}|blob"
+	broken no-index 'rm index.json' 'index'
+	broken bad-json 'echo "{" >index.json'
+	broken empty 'rm -rf ./* .[a-z]*'
+}
+
+an_image_that_a_machine_uses_is_kept() {
+	volt create --name user busybox >/dev/null
+	run volt rmi busybox
+	status 2 || status 125
+	one_line_error 'busybox'
+	ok volt image exists busybox
+	volt rm user >/dev/null
+}
+
+the_last_name_removes_the_image_and_prune_the_rest() {
+	run volt rmi busybox
+	status 0
+	stdout_like 'Deleted'
+	run volt image prune -a -f
+	status 0
+	is "$(volt images -q)" ''
+	is "$(find "$VOLT_ROOT/cas/objects" -type f | wc -l)" 0 'objects left'
+}
+
+tap_run an_oci_layout_is_loaded_by_its_name what_is_saved_loads_again_with_the_same_digest \
+	save_does_not_overwrite transports_of_skopeo_are_sources tags_name_and_unname \
+	a_name_that_is_not_there_is_named a_registry_that_does_not_answer_is_said \
+	a_registry_gives_and_takes a_broken_image_is_refused_and_leaves_nothing \
+	an_image_that_a_machine_uses_is_kept the_last_name_removes_the_image_and_prune_the_rest

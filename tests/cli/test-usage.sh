@@ -1,0 +1,186 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# What the command line itself says, before any machine or image is touched.
+# shellcheck source=tests/lib/volt.sh
+. "$(dirname "$0")/../lib/volt.sh"
+
+commands() {
+	volt --help | sed -n 's/^  \([a-z][a-z-]*\)  .*/\1/p'
+}
+
+help_goes_to_stdout_and_lists_the_commands() {
+	local c
+	run volt --help
+	status 0
+	stderr ''
+	for c in run create start stop kill restart wait rm ps inspect logs port attach \
+		pull push load save images image tag rmi build login logout kernel \
+		info doctor version; do
+		stdout_like "^  $c( |\$)"
+	done
+}
+
+every_command_explains_itself_within_80_columns() {
+	local c
+	[ "$(commands | wc -l)" -gt 20 ] || bad 'commands in --help' "$(commands)"
+	for c in $(commands); do
+		run volt "$c" --help
+		status 0 || echo "#   $c"
+		stderr ''
+		stdout_like '^Usage: volt '"$c" || echo "#   $c"
+		is "$(awk 'length > 80' "$T/out")" '' "long lines of $c"
+	done
+}
+
+unknown_commands_and_options_are_named() {
+	run volt frobnicate
+	status 125
+	stdout ''
+	one_line_error "'frobnicate'"
+	run volt run --frobnicate image
+	status 125
+	stdout ''
+	one_line_error 'frobnicate'
+	run volt ps --format xml
+	status 125
+	stderr_like "^volt: .*xml"
+}
+
+missing_arguments_are_said() {
+	local c
+	for c in run create start stop kill restart wait rm inspect logs attach port pull push tag rmi; do
+		run volt "$c"
+		status 125 || echo "#   $c"
+		stdout ''
+		stderr_like '^volt: ' || echo "#   $c"
+	done
+}
+
+version_says_which() {
+	run volt version
+	status 0
+	stdout_like '0\.[0-9]+'
+	run volt --version
+	status 0
+}
+
+bad_values_are_refused_with_the_value_and_the_reason() {
+	local bad
+	while read -r bad; do
+		# shellcheck disable=SC2086 # words
+		run volt create $bad image
+		status 125 || echo "#   $bad"
+		one_line_error "'?${bad##* }'?" || echo "#   $bad"
+	done <<-'END'
+		-p 99999:80
+		-p 80:80/sctp
+		-p 8080:80,tftp=/
+		-p 1.2.3:80:80
+		-p 8080-8090:80-81
+		-m 12q
+		-m 1
+		--cpus 0
+		--cpus x
+		--restart sometimes
+		--restart on-failure:x
+		--stop-signal SIGFOO
+		--stop-timeout x
+		--network host
+		--accel hvf
+		--arch vax
+		--name ../up
+		--name -x
+		-v relative:/x
+		-v /tmp:relative
+		-v /tmp:/x:sideways
+		-v /no/such/dir:/x
+		--tmpfs relative
+		-e =x
+		--label =x
+	END
+	is "$(ls "$VOLT_ROOT/machines" 2>/dev/null)" '' 'machines'
+}
+
+lists_are_empty_tables_and_empty_json() {
+	local c
+	for c in 'ps -a' images 'kernel ls'; do
+		# shellcheck disable=SC2086 # words
+		run volt $c
+		status 0
+		is "$(wc -l <"$T/out")" 1 "header of $c"
+		# shellcheck disable=SC2086 # words
+		run volt $c --format json
+		status 0
+		is "$(jq -c . "$T/out")" '[]' "$c"
+	done
+}
+
+machines_that_are_not_there_are_named() {
+	local c
+	for c in start stop kill restart rm inspect logs wait port attach; do
+		run volt "$c" nobody
+		status 125 || echo "#   $c"
+		stdout '' || echo "#   $c"
+		one_line_error "'nobody'" || echo "#   $c"
+	done
+}
+
+hostile_machine_names_touch_nothing() {
+	# B1
+	local name
+	mkdir -p "$VOLT_ROOT/machines"
+	touch "$VOLT_ROOT/machines-neighbour"
+	for name in '' . .. ../x a/../.. /etc 'x y' "$(printf 'a\nb')" "$(head -c 300 /dev/zero | tr '\0' a)"; do
+		run volt rm -f -- "$name"
+		stdout ''
+		is "$(wc -l <"$T/err")" 1 'lines'
+		run volt logs -- "$name"
+		status 125
+	done
+	ok test -d "$VOLT_ROOT/machines"
+	ok test -e "$VOLT_ROOT/machines-neighbour"
+	rm "$VOLT_ROOT/machines-neighbour"
+}
+
+errors_are_one_line_whatever_is_in_them() {
+	run volt run "$(printf 'evil\033[31m\nname')"
+	status 125
+	is "$(wc -l <"$T/err")" 1
+	unlike "$(cat -v "$T/err")" '\^\['
+}
+
+a_root_that_cannot_be_written_is_said() {
+	VOLT_ROOT=/proc/nowhere run volt images
+	status 125
+	one_line_error '/proc/nowhere'
+	touch "$T/file"
+	run volt --root "$T/file" ps
+	status 125
+	one_line_error "$T/file"
+}
+
+output_to_a_full_or_closed_place_is_a_failure() {
+	if [ -e /dev/full ]; then
+		"$VOLT" --help >/dev/full 2>"$T/err"
+		is $? 125 status
+	fi
+	"$VOLT" images >&- 2>"$T/err"
+	is $? 125 'status with stdout closed'
+}
+
+doctor_and_info_say_what_was_found() {
+	run volt info --format json
+	status 0
+	ok jq -e . "$T/out" >/dev/null
+	run volt doctor
+	stdout_like '[Kk][Vv][Mm]'
+	stdout_like '[Qq][Ee][Mm][Uu]'
+}
+
+tap_run help_goes_to_stdout_and_lists_the_commands \
+	every_command_explains_itself_within_80_columns unknown_commands_and_options_are_named \
+	missing_arguments_are_said version_says_which \
+	bad_values_are_refused_with_the_value_and_the_reason lists_are_empty_tables_and_empty_json \
+	machines_that_are_not_there_are_named hostile_machine_names_touch_nothing \
+	errors_are_one_line_whatever_is_in_them a_root_that_cannot_be_written_is_said \
+	output_to_a_full_or_closed_place_is_a_failure doctor_and_info_say_what_was_found

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# What tests of the volt program share: a root of their own, images, and the proof that
+# nothing is left. Sources tap.sh. $VOLT is the program under test (build/volt).
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+top=$(cd "$here/../.." && pwd)
+# shellcheck source=tests/lib/tap.sh
+. "$here/tap.sh"
+
+VOLT=$(realpath "${VOLT:-$top/build/volt}")
+export VOLT_ROOT=$T/root
+# Where the suite keeps what is made once: images, a kernel.
+shared=${VOLT_TEST_SHARED:-${VOLT%/*}/tests/shared}
+unset VOLT_QEMU XDG_DATA_HOME
+mkdir -p "$shared"
+
+volt() {
+	"$VOLT" "$@"
+}
+
+# image RECIPE: prints the OCI layout of that recipe, made on first use.
+image() {
+	(
+		flock 9
+		"$here/make-image" "$1" "$shared/$1" >&2
+	) 9>"$shared/$1.lock" || return
+	echo "$shared/$1"
+}
+
+# load RECIPE…: into this test's root, as localhost/RECIPE:latest.
+load() {
+	local recipe
+	for recipe in "$@"; do
+		volt load -q -i "$(image "$recipe")" >"$T/load.out" 2>&1 || {
+			sed 's/^/# load: /' "$T/load.out"
+			echo "Bail out! image $recipe cannot be loaded"
+			exit 1
+		}
+	done
+}
+
+# kernel: the kernel that machines of this test boot. Imported once for all tests, into a
+# root that is then copied.
+kernel() {
+	(
+		flock 9
+		if ! [ -e "$shared/kernel-root/.done" ]; then
+			rm -rf "$shared/kernel-root"
+			VOLT_ROOT=$shared/kernel-root "$VOLT" kernel import >&2 &&
+				touch "$shared/kernel-root/.done"
+		fi
+	) 9>"$shared/kernel.lock" >"$T/kernel.out" 2>&1 || {
+		sed 's/^/# kernel: /' "$T/kernel.out"
+		echo 'Bail out! no kernel'
+		exit 1
+	}
+	mkdir -p "$VOLT_ROOT"
+	cp -a --reflink=auto "$shared/kernel-root/." "$VOLT_ROOT"
+}
+
+# processes: the pids of everything that has to do with this test's root: supervisors,
+# QEMUs, helpers, clients. A process is ours by its arguments, its directory or an open file.
+processes() {
+	local p
+	for p in /proc/[0-9]*; do
+		[ "${p#/proc/}" = "$$" ] || [ "${p#/proc/}" = "$BASHPID" ] && continue
+		if tr '\0' ' ' 2>/dev/null <"$p/cmdline" | grep -qF -- "$VOLT_ROOT" ||
+			find "$p/fd" "$p/cwd" -maxdepth 1 -type l -lname "$VOLT_ROOT*" 2>/dev/null |
+			grep -q .; then
+			echo "${p#/proc/}"
+		fi
+	done
+}
+
+# show_processes 'PID PID…'
+show_processes() {
+	local p
+	for p in $1; do
+		echo "$p: $(tr '\0' ' ' 2>/dev/null <"/proc/$p/cmdline" | cut -c -300)"
+	done
+}
+
+no_processes() {
+	[ -z "$(processes)" ]
+}
+
+# family PID: it and all that descend from it.
+family() {
+	local children p
+	echo "$1"
+	children=$(cat "/proc/$1"/task/*/children 2>/dev/null)
+	for p in $children; do
+		family "$p"
+	done
+}
+
+alive() {
+	kill -0 "$1" 2>/dev/null && ! grep -q '^State:.*Z' "/proc/$1/status" 2>/dev/null
+}
+dead() {
+	! alive "$1"
+}
+
+inspect() {
+	volt inspect --format json "$1" | jq -r "(if type == \"array\" then .[0] else . end) | $2"
+}
+state_of() {
+	inspect "$1" .state.status
+}
+
+# Sets $port: one of this host that nothing uses. Tests that run at once take theirs from different
+# ranges, by process id.
+next_port=$((20000 + $$ % 2000 * 10))
+port=
+free_port() {
+	next_port=$((next_port + 1))
+	while (: <"/dev/tcp/127.0.0.1/$next_port") 2>/dev/null; do
+		next_port=$((next_port + 1))
+	done
+	# shellcheck disable=SC2034 # for the caller
+	port=$next_port
+}
+
+# What every test file ends with: no machine, process, socket, or temporary file is left.
+nothing_is_left() {
+	local left
+	volt rm -a -f >"$T/rm.out" 2>&1 || bad 'rm -a -f failed' "$(cat "$T/rm.out")"
+	is "$(volt ps -a -q)" '' 'machines'
+	wait_for 20 no_processes || bad 'processes' "$(show_processes "$(processes)")"
+	left=$(find "$VOLT_ROOT" '(' -type s -o -type p -o -name '.tmp-*' ')' | head)
+	is "$left" '' 'sockets, pipes and temporary files'
+	left=$(find "$VOLT_ROOT/machines" -mindepth 1 2>/dev/null | head)
+	is "$left" '' 'machine directories'
+}
+
+end_of_test() {
+	local p
+	[ -x "$VOLT" ] && timeout 60 "$VOLT" rm -a -f >/dev/null 2>&1
+	for p in $(processes); do
+		kill -9 "$p" 2>/dev/null
+	done
+}
+at_exit end_of_test
+
+# fake_qemu: machines of this test run tests/lib/fake-qemu.c instead of QEMU.
+fake_qemu() {
+	mkdir -p "$T/qemu"
+	ln -s "${VOLT%/*}/tests/lib/fake-qemu" "$T/qemu/qemu-system-$(uname -m)"
+	export VOLT_QEMU=$T/qemu
+}
