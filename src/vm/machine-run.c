@@ -228,6 +228,8 @@ static int command_line(struct machine *m, const struct start_options *o,
 	r = r ?: strv_addf(a, "--root-fd=%d", m->env->rootfd);
 	r = r ?: strv_addf(a, "--run-fd=%d", m->env->runfd);
 	r = r ?: strv_addf(a, "--status-fd=%d", s->status_write);
+	if (m->env->qemu_dir)
+		r = r ?: strv_addf(a, "--qemu-dir=%s", m->env->qemu_dir);
 	if (s->attach_theirs >= 0)
 		r = r ?: strv_addf(a, "--attach-fd=%d", s->attach_theirs);
 	if (o->attach_stdin)

@@ -20,6 +20,7 @@ struct vm_env {
 	int rootfd;             /* volt's root */
 	int runfd;              /* volt's runtime directory */
 	const char *supervisor; /* the program; NULL: the installed one */
+	const char *qemu_dir;   /* for profile_resolve(); NULL: the host's QEMU */
 	const struct log *log;
 };
 
