@@ -88,9 +88,10 @@ much_output_arrives_whole() {
 }
 
 a_terminal_has_its_size_and_is_told_of_changes() {
-	run "$here/with-pty" 30x100 'wait:ready' resize:40x120 'type:size\n' 'wait:40 120' 'type:exit 4\n' -- \
-		"$VOLT" run --rm -it busybox sh -c 'stty size; test -t 0 && test -t 1 && test -t 2 && echo all; trap "stty size" WINCH
-			echo ready; while read -r l; do case $l in size) stty size;; exit*) exit ${l#exit };; esac; done'
+	run "$here/with-pty" 30x100 'wait:ready' resize:40x120 'wait:told' 'type:size\n' 'wait:40 120' 'type:exit\n' -- \
+		"$VOLT" run --rm -it busybox sh -c 'stty size; test -t 0 && test -t 1 && test -t 2 && echo all
+			trap "echo told" WINCH; echo ready
+			while :; do read -r l; case $l in size) stty size;; exit) exit 4;; esac; done'
 	status 4
 	stdout_like '30 100'
 	stdout_like 'all'
