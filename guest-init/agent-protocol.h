@@ -19,8 +19,10 @@
  * The guest speaks first, once: HELLO. The host answers HELLO, then CONFIG, possibly much
  * later: a guest that waits for CONFIG is a template for any machine. (A clone does not
  * repeat HELLO; its host knows it from the template.) The guest then mounts, sets up and
- * starts the workload: STARTED, or FAILED. After EXITED or FAILED of process 0 it
- * flushes, unmounts and powers off. EXITED comes after the EOF of stdout and stderr.
+ * starts the workload: STARTED, or FAILED. EXITED comes after the EOF of stdout and
+ * stderr. After EXITED or FAILED of process 0 it syncs and unmounts; the host answers
+ * SHUTDOWN, which proves that all has arrived, and the guest powers off (after 10 s if it
+ * does not). Frames about a process that is no more are ignored: they may have crossed.
  *
  * Flow control: the sender of DATA on a stream may have AGENT_WINDOW bytes outstanding;
  * the receiver returns CREDIT as it consumes. So one slow reader stalls only its own

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "config.h"
+
+struct why;
+
+/* Brings up lo and the links of @c, with their addresses and routes. */
+int network_up(const struct config *c, struct why *w);
+
+/* /etc/hostname, /etc/hosts and /etc/resolv.conf, and the host name itself. */
+int network_names(const struct config *c, struct why *w);
