@@ -7,7 +7,7 @@
 #		run "$VOLT" run nothing
 #		status 125
 #		stdout ''
-#		stderr_like "^volt: .*'nothing'.*not"
+#		stderr_like "^volt[a-z ]*: .*'nothing'.*not"
 #	}
 #	tap_run a_missing_image_is_one_clear_line
 #
@@ -97,7 +97,7 @@ stderr_like() {
 # The house rule for messages: exactly one line, from volt, no full stop at its end.
 one_line_error() {
 	is "$(wc -l <"$T/err")" 1 'lines on stderr' || bad 'stderr' "$(cat "$T/err")"
-	like "$(cat "$T/err")" "^volt: .*$1" message
+	like "$(cat "$T/err")" "^volt[a-z ]*: .*$1" message
 	unlike "$(cat "$T/err")" '\.$' message
 }
 

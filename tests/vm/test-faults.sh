@@ -16,14 +16,14 @@ nothing_new() {
 too_little_memory_is_said() {
 	run volt run --rm -m 8m busybox true
 	status 125
-	stderr_like '^volt: .*memory'
+	stderr_like '^volt[a-z ]*: .*memory'
 	nothing_new
 }
 
 more_memory_than_the_host_has_is_said() {
 	run volt run --rm -m 100000g busybox true
 	status 125
-	stderr_like '^volt: .*memory'
+	stderr_like '^volt[a-z ]*: .*memory'
 	nothing_new
 }
 
@@ -97,7 +97,7 @@ a_full_disk_while_starting_is_said_and_nothing_hangs() {
 		sh "$T/full.sh" "$VOLT_ROOT" "$T/small/root" "$VOLT"
 	status 125
 	stdout ''
-	stderr_like '^volt: .*No space left'
+	stderr_like '^volt[a-z ]*: .*No space left'
 }
 
 a_full_disk_under_a_running_machine_does_not_end_it() {
