@@ -75,6 +75,12 @@ size_t tree_builder_count(const struct tree_builder *b)
 	return b->n_live;
 }
 
+size_t tree_builder_memory(const struct tree_builder *b)
+{
+	return tree_arena_size(b->arena) + b->names_size * sizeof(*b->names) +
+	       b->files_size * sizeof(*b->files) + b->table_size * sizeof(*b->table);
+}
+
 static uint32_t path_hash(const char *path)
 {
 	uint64_t h = 0xcbf29ce484222325;
@@ -221,6 +227,7 @@ static int file_add(struct tree_builder *b, const struct tree_entry *from, uint3
 	f = &b->files[b->n_files];
 	*f = *from;
 	f->hardlink = TREE_NONE;
+	f->flags = 0;
 	if (S_ISLNK(f->mode)) {
 		f->size = strlen(from->target);
 		f->target = tree_arena_copy(b->arena, from->target, f->size + 1);
@@ -365,7 +372,8 @@ struct finish {
 };
 
 static const struct tree_entry implied = { .mode = S_IFDIR | 0755,
-					   .hardlink = TREE_NONE };
+					   .hardlink = TREE_NONE,
+					   .flags = TREE_IMPLIED };
 
 static void finish_done(struct finish *f)
 {

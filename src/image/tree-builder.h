@@ -16,6 +16,12 @@ DEFINE_CLEANUP(struct tree_arena *, tree_arena_free)
 void *tree_arena_alloc(struct tree_arena *a, size_t size);
 void *tree_arena_copy(struct tree_arena *a, const void *data, size_t size);
 
+/* Makes @p, which malloc() returned, the arena's. -ENOMEM: it stays the caller's. */
+int tree_arena_adopt(struct tree_arena *a, void *p);
+
+/* All bytes the arena holds, to keep an eye on what hostile input makes it hold. */
+size_t tree_arena_size(const struct tree_arena *a);
+
 /* The order of paths in a tree: component by component, '/' below every other byte. */
 int tree_path_compare(const char *a, const char *b);
 
@@ -47,10 +53,12 @@ int tree_builder_remove(struct tree_builder *b, const char *path, struct volt_er
 const struct tree_entry *tree_builder_find(const struct tree_builder *b,
 					   const char *path);
 
-/* How many names there are so far, those of implied parents left out. */
+/* How many names there are so far, those of implied parents left out, and about how much
+ * memory all that was ever added takes. */
 size_t tree_builder_count(const struct tree_builder *b);
+size_t tree_builder_memory(const struct tree_builder *b);
 
-/* Sorts, adds the parents that are missing (0755, owned by 0:0, time 0) and resolves the
+/* Sorts, adds the parents that are missing (0755, owned by 0:0, time 0, TREE_IMPLIED), resolves the
  * hard links: the first name in order is the file, the others refer to it. -ENOTDIR: an
  * entry's parent is no directory. The builder is empty afterwards, also on failure. */
 int tree_builder_finish(struct tree_builder *b, struct tree **ret, struct volt_error *e);

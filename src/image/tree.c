@@ -19,8 +19,15 @@ struct chunk {
 	max_align_t data[];
 };
 
+struct adopted {
+	struct adopted *next;
+	void *p;
+};
+
 struct tree_arena {
 	struct chunk *head;
+	struct adopted *adopted;
+	size_t size;
 };
 
 int tree_arena_new(struct tree_arena **ret)
@@ -41,7 +48,28 @@ void tree_arena_free(struct tree_arena *a)
 		next = c->next;
 		free(c);
 	}
+	for (struct adopted *d = a->adopted, *next; d; d = next) {
+		next = d->next;
+		free(d->p);
+		free(d);
+	}
 	free(a);
+}
+
+int tree_arena_adopt(struct tree_arena *a, void *p)
+{
+	struct adopted *d = malloc(sizeof(*d));
+
+	if (!d)
+		return -ENOMEM;
+	*d = (struct adopted){ .next = a->adopted, .p = p };
+	a->adopted = d;
+	return 0;
+}
+
+size_t tree_arena_size(const struct tree_arena *a)
+{
+	return a->size;
 }
 
 /* A piece that would waste much of a chunk gets one of its own, behind the head, so that
@@ -59,6 +87,7 @@ static struct chunk *chunk_add(struct tree_arena *a, size_t size)
 		return NULL;
 	c->used = 0;
 	c->size = room;
+	a->size += room;
 	if (big && a->head) {
 		c->next = a->head->next;
 		a->head->next = c;

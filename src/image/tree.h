@@ -17,6 +17,10 @@
  * as the tree. */
 #define TREE_NONE UINT32_MAX
 
+enum tree_flags {
+	TREE_IMPLIED = 1 << 0, /* a parent that the archive did not hold itself */
+};
+
 struct tree_xattr {
 	const char *name; /* "user.x", "security.capability" */
 	const void *value;
@@ -34,9 +38,10 @@ struct tree_entry {
 	uint32_t hardlink;    /* another name of this earlier entry, or TREE_NONE; all
 			       * other fields are copies of that entry's */
 	const char *target;   /* S_IFLNK */
-	struct digest object; /* S_IFREG with size > 0 */
+	struct digest object; /* S_IFREG with size > 0; OBJECT_EXEC where mode & 0111 */
 	const struct tree_xattr *xattrs;
 	uint32_t n_xattrs;
+	uint32_t flags; /* enum tree_flags */
 };
 
 struct tree {
