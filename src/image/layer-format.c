@@ -8,6 +8,7 @@
  * tables. The checks do not rely on the hash: a tree may have been written by a broken
  * volt.
  */
+#include <assert.h>
 #include <endian.h>
 #include <errno.h>
 #include <limits.h>
@@ -204,33 +205,20 @@ int layer_encode(const struct layer *l, char **ret, size_t *ret_size,
 	return 0;
 }
 
-static int compare_digests(const void *a, const void *b)
-{
-	return digest_compare(a, b);
-}
-
 /* The object that keeps the contents alive. */
 static int store_list(struct ingest *g, const struct tree *t, struct digest *ret,
 		      struct volt_error *e)
 {
-	const size_t head = sizeof(OBJECT_LIST_MAGIC) - 1;
-	_cleanup_free_ char *bytes = malloc(head + (t->n + 1) * sizeof(struct digest));
-	struct digest *v;
-	size_t n = 0, unique = 0;
+	_cleanup_free_ struct digest *v = malloc((t->n + 1) * sizeof(*v));
+	size_t n = 0;
 
-	if (!bytes)
+	if (!v)
 		return fail_oom(e);
-	memcpy(bytes, OBJECT_LIST_MAGIC, head);
-	v = (struct digest *)(bytes + head);
 	for (uint32_t i = 0; i < t->n; i++)
 		if (S_ISREG(t->v[i].mode) && t->v[i].size > 0 &&
 		    t->v[i].hardlink == TREE_NONE)
 			v[n++] = t->v[i].object;
-	qsort(v, n, sizeof(*v), compare_digests);
-	for (size_t i = 0; i < n; i++)
-		if (i == 0 || !digest_equal(&v[i], &v[i - 1]))
-			v[unique++] = v[i];
-	return ingest_add(g, bytes, head + unique * sizeof(*v), OBJECT_PLAIN, ret, e);
+	return object_list_add(g, v, n, ret, e);
 }
 
 int layer_store(struct ingest *g, const struct layer *l, struct digest *ret_object,

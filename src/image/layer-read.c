@@ -29,7 +29,6 @@
 #define SMALL_FILE      ((size_t)256 << 10)
 #define CHECK_DISK_EACH ((uint64_t)64 << 20)
 #define XATTRS_MAX      128u
-#define XATTR_NAME_MAX  255u
 #define XATTR_VALUE_MAX ((size_t)64 << 10)
 
 #define WHITEOUT        ".wh."

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Theory of operation
+ *
+ * skopeo writes each blob under a temporary name next to the layout's index, and renames it
+ * to blobs/sha256/<digest> when it is whole and has that digest. inotify tells of the
+ * rename, and the layer is handed to the threads while others still arrive. A missed event
+ * costs nothing but time: the caller adds all layers once more at the end. What is waited
+ * for, in one poll(): skopeo's end, an arrival, a thread's end, the next progress report.
+ */
+#include "image/fetch.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "base/io.h"
+#include "base/path.h"
+#include "base/spawn.h"
+
+#define REPORT_EACH_MS 100
+#define LOG_NAME       "skopeo.log"
+#define LOG_MAX        ((size_t)64 << 10)
+
+int fetch_prepare(const struct staging *st, struct volt_error *e)
+{
+	int fd = mkdir_beneath(st->dir, FETCH_BLOBS, 0700);
+
+	return fd < 0 ? fail_code(e, fd, "make a layout to fetch into") : fd;
+}
+
+/* --- progress --- */
+
+/* Bytes of the files in a directory whose names begin so. */
+static uint64_t count_bytes(int dir, const char *begin)
+{
+	_cleanup_closedir_ DIR *d = NULL;
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	uint64_t sum = 0;
+	struct dirent *entry;
+	struct stat st;
+
+	if (fd < 0 || !(d = fdopendir(fd)))
+		return 0;
+	while ((entry = readdir(d)) != NULL)
+		if (entry->d_name[0] != '.' &&
+		    strncmp(entry->d_name, begin, strlen(begin)) == 0 &&
+		    fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    S_ISREG(st.st_mode) && st.st_nlink == 1) /* more: was held before */
+			sum += (uint64_t)st.st_size;
+	return sum;
+}
+
+static void report(struct fetch *f, const char *what, int ended)
+{
+	_cleanup_close_ int layout = -1;
+	struct volt_progress p = { .what = what,
+				   .total = f->total,
+				   .items = ended > 0 ? (unsigned)ended : 0,
+				   .items_total = f->layers };
+
+	if (!f->images->progress)
+		return;
+	layout =
+		openat(f->staging->dir, FETCH_LAYOUT, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	p.done = count_bytes(f->blobs, "") + count_bytes(layout, "oci-put-blob");
+	if (p.total > 0 && p.done > p.total)
+		p.done = p.total;
+	f->images->progress(f->images->progress_data, &p);
+}
+
+/* --- arrivals --- */
+
+/* Whether a blob is a layer, as far as can be told: the manifest says so, or, where that
+ * arrives last, it is no JSON. */
+static bool is_layer(const struct fetch *f, const char *name, const struct digest *d)
+{
+	_cleanup_close_ int fd = -1;
+	char first;
+
+	for (size_t i = 0; f->manifest && i < f->manifest->n_layers; i++)
+		if (digest_equal(&f->manifest->layers[i].digest, d))
+			return true;
+	if (f->manifest)
+		return false;
+	fd = openat(f->blobs, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	return fd >= 0 && pread(fd, &first, 1, 0) == 1 && first != '{' && first != ' ' &&
+	       first != '\n';
+}
+
+static int on_arrival(struct fetch *f, int notify, struct volt_error *e)
+{
+	char buf[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+	ssize_t n;
+
+	while ((n = read(notify, buf, sizeof(buf))) > 0) {
+		for (char *p = buf; p < buf + n;) {
+			const struct inotify_event *event = (const void *)p;
+			struct digest d;
+			int r = 0;
+
+			p += sizeof(*event) + event->len;
+			if (event->len > 0 && digest_parse(event->name, &d) == 0 &&
+			    is_layer(f, event->name, &d))
+				r = unpack_add(f->unpack, &d, e);
+			if (r < 0)
+				return r;
+		}
+	}
+	return 0;
+}
+
+/* --- the program --- */
+
+struct run {
+	pid_t pid;
+	int pidfd, notify, log;
+};
+
+static void run_done(struct run *r)
+{
+	if (r->pid > 0) {
+		(void)kill(r->pid, SIGKILL);
+		while (waitpid(r->pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
+	closep(&r->pidfd);
+	closep(&r->notify);
+	closep(&r->log);
+}
+
+static int run_start(struct run *r, const struct fetch *f, const struct strv *args,
+		     struct volt_error *e)
+{
+	struct spawn s = SPAWN_INIT;
+	char path[64];
+
+	r->notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", f->blobs);
+	if (r->notify < 0 || inotify_add_watch(r->notify, path, IN_MOVED_TO) < 0)
+		return fail_errno(e, "watch for layers");
+	r->log = openat(f->staging->dir, LOG_NAME,
+			O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW | O_CLOEXEC,
+			0600);
+	if (r->log < 0)
+		return fail_errno(e, "make " LOG_NAME);
+	s.argv = (const char *const *)args->v;
+	s.err = r->log;
+	s.cwd = f->staging->dir;
+	s.die_with_parent = true;
+	return spawn_start(&s, &r->pid, &r->pidfd, e);
+}
+
+/* The last line it wrote that says anything. */
+static int run_failed(struct run *r, int status, struct volt_error *e)
+{
+	_cleanup_free_ char *text = NULL;
+	char *line;
+	size_t n;
+
+	if (WIFSIGNALED(status))
+		return fail(e, EIO, "'skopeo' was killed by signal %d", WTERMSIG(status));
+	if (lseek(r->log, 0, SEEK_SET) < 0 || read_all(r->log, LOG_MAX, &text, &n) < 0)
+		return fail(e, EIO, "'skopeo' failed (status %d)", WEXITSTATUS(status));
+	while (n > 0 && strchr(" \t\r\n", text[n - 1]))
+		text[--n] = '\0';
+	line = strrchr(text, '\n');
+	return skopeo_explain(line ? line + 1 : text, e);
+}
+
+static int run_end(struct run *r, struct volt_error *e)
+{
+	int status;
+
+	while (waitpid(r->pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return fail_errno(e, "wait for 'skopeo'");
+	r->pid = 0;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return 0;
+	return run_failed(r, status, e);
+}
+
+/* Until skopeo has ended, or a layer has failed. */
+static int run_loop(struct run *r, struct fetch *f, struct volt_error *e)
+{
+	struct pollfd p[] = { { r->pidfd, POLLIN, 0 },
+			      { r->notify, POLLIN, 0 },
+			      { unpack_fd(f->unpack), POLLIN, 0 } };
+	int ended = 0;
+
+	while (!(p[0].revents & POLLIN)) {
+		int n = poll(p, ARRAY_SIZE(p), f->images->progress ? REPORT_EACH_MS : -1);
+
+		if (n < 0 && errno != EINTR)
+			return fail_errno(e, "wait for 'skopeo'");
+		if (n <= 0) {
+			p[0].revents = 0;
+			report(f, "fetch", ended);
+			continue;
+		}
+		n = on_arrival(f, r->notify, e);
+		if (n < 0)
+			return n;
+		ended = unpack_ended(f->unpack);
+		if (ended < 0)
+			return unpack_wait(f->unpack, e);
+	}
+	return run_end(r, e);
+}
+
+int fetch_copy(struct fetch *f, const struct strv *args, struct volt_error *e)
+{
+	_cleanup_(run_done) struct run r = { .pidfd = -1, .notify = -1, .log = -1 };
+	int code;
+
+	report(f, "fetch", 0);
+	code = run_start(&r, f, args, e);
+	return code < 0 ? code : run_loop(&r, f, e);
+}
+
+int fetch_wait(struct fetch *f, struct volt_error *e)
+{
+	struct pollfd p = { unpack_fd(f->unpack), POLLIN, 0 };
+	int n = (int)unpack_count(f->unpack);
+
+	f->layers = (unsigned)n;
+	while (f->images->progress) {
+		int ended = unpack_ended(f->unpack);
+
+		report(f, "unpack", ended);
+		if (ended < 0 || ended >= n)
+			break;
+		if (poll(&p, 1, -1) < 0 && errno != EINTR)
+			return fail_errno(e, "wait for layers");
+	}
+	return unpack_wait(f->unpack, e);
+}

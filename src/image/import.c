@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Theory of operation
+ *
+ * Nothing an image says is believed. The manifest has the digest it was asked for by (or
+ * is the first of a chain that we begin), the config the digest in the manifest, each layer
+ * the digest and size in the manifest and, inflated, the diff_id in the config. Only when
+ * all of that holds are the objects committed, then the refs written (layers, then the
+ * image), then the name: at every point before the last the image is absent, after it
+ * complete. What a crash leaves is staging, which the next command clears, or a ref
+ * without a name, which prune removes.
+ */
+#include "image/import.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/io.h"
+#include "base/json.h"
+#include "store/sha256.h"
+
+int import_begin(struct images *is, struct import *im, struct volt_error *e)
+{
+	int r;
+
+	*im = (struct import){ .images = is, .blobs = -1 };
+	im->staging = (struct staging){ .lock = -1, .dir = -1 };
+	r = staging_open(is, &im->staging, e);
+	if (r == 0)
+		r = ingest_begin(is->store, &im->ingest, e);
+	if (r < 0)
+		return r;
+	im->blobs = fetch_prepare(&im->staging, e);
+	if (im->blobs < 0)
+		return im->blobs;
+	return unpack_new(im->ingest, im->blobs, &layer_limits_default, &im->unpack, e);
+}
+
+void import_end(struct import *im)
+{
+	for (size_t i = 0; im->trees && i < im->manifest->n_layers; i++)
+		if (im->held[i])
+			layer_free(im->trees[i]);
+	free(im->trees);
+	free(im->held);
+	free(im->layers);
+	unpack_free(im->unpack);
+	ingest_end(im->ingest);
+	manifest_free(im->manifest);
+	image_config_free(im->config);
+	free(im->manifest_text);
+	free(im->config_text);
+	closep(&im->blobs);
+	staging_close(&im->staging);
+	*im = (struct import){ .blobs = -1, .staging = { .lock = -1, .dir = -1 } };
+}
+
+/* --- documents --- */
+
+static int find_held(struct import *im, struct volt_error *e)
+{
+	const struct manifest *m = im->manifest;
+
+	im->layers = calloc(m->n_layers + 1, sizeof(*im->layers));
+	im->trees = calloc(m->n_layers + 1, sizeof(struct layer *));
+	im->held = calloc(m->n_layers + 1, sizeof(*im->held));
+	if (!im->layers || !im->trees || !im->held)
+		return fail_oom(e);
+	for (size_t i = 0; i < m->n_layers; i++) {
+		struct image_layer *l = &im->layers[i];
+		const struct descriptor *d = &m->layers[i];
+
+		if (layer_ref_read(im->images, &d->digest, l, NULL) == 0 &&
+		    l->size == d->size &&
+		    layer_load(im->images->store, &l->tree, &im->trees[i], NULL) == 0)
+			im->held[i] = true;
+		l->blob = d->digest;
+		l->size = d->size;
+		l->media_type = d->media_type;
+	}
+	return 0;
+}
+
+int import_set_manifest(struct import *im, char *text, size_t size, struct volt_error *e)
+{
+	int r;
+
+	im->manifest_text = text;
+	im->manifest_size = size;
+	if (sha256_bytes(text, size, &im->digest) < 0)
+		return fail_oom(e);
+	r = manifest_parse(text, size, &im->manifest, e);
+	return r < 0 ? r : find_held(im, e);
+}
+
+int import_set_config(struct import *im, char *text, size_t size, struct volt_error *e)
+{
+	struct digest d;
+	int r;
+
+	im->config_text = text;
+	im->config_size = size;
+	if (sha256_bytes(text, size, &d) < 0)
+		return fail_oom(e);
+	if (!digest_equal(&d, &im->manifest->config.digest))
+		return fail(
+			e, EBADMSG,
+			"config: its content has another digest than the manifest says");
+	r = image_config_parse(text, size, &im->config, e);
+	if (r < 0)
+		return r;
+	if (im->config->n_diff_ids != im->manifest->n_layers)
+		return fail(e, EBADMSG, "the manifest has %zu layers, the config %zu",
+			    im->manifest->n_layers, im->config->n_diff_ids);
+	return 0;
+}
+
+/* The config, from the store or from what arrived; -ENOENT without a message. */
+static int find_config(struct import *im, struct volt_error *e)
+{
+	const struct descriptor *d = &im->manifest->config;
+	char hex[DIGEST_HEX_SIZE], *text;
+	size_t size;
+	int r;
+
+	if (im->config)
+		return 0;
+	r = read_file_at(im->blobs, digest_hex(&d->digest, hex), CONFIG_MAX, &text,
+			 &size);
+	if (r == -ENOENT && store_has(im->images->store, &d->digest, OBJECT_PLAIN)) {
+		r = store_read(im->images->store, &d->digest, CONFIG_MAX, &text, &size,
+			       e);
+		if (r < 0)
+			return r;
+	}
+	if (r == -ENOENT)
+		return r;
+	if (r < 0)
+		return fail_code(e, r, "read config");
+	return import_set_config(im, text, size, e);
+}
+
+/* --- layers --- */
+
+int import_link_held(struct import *im, struct volt_error *e)
+{
+	bool all = true;
+
+	for (size_t i = 0; i < im->manifest->n_layers; i++) {
+		char hex[DIGEST_HEX_SIZE];
+		int r;
+
+		if (!im->held[i]) {
+			all = false;
+			continue;
+		}
+		r = store_link(im->images->store, &im->layers[i].blob, OBJECT_PLAIN,
+			       im->blobs, digest_hex(&im->layers[i].blob, hex), NULL, e);
+		if (r < 0 && r != -EEXIST)
+			return r;
+	}
+	return all ? 1 : 0;
+}
+
+static void count_missing(const struct import *im, struct fetch *f)
+{
+	for (size_t i = 0; i < im->manifest->n_layers; i++) {
+		if (im->held[i])
+			continue;
+		f->total += im->layers[i].size;
+		f->layers++;
+	}
+}
+
+/* The manifest that skopeo wrote to the layout. */
+static int read_layout(struct import *im, struct volt_error *e)
+{
+	_cleanup_free_ char *index = NULL;
+	struct descriptor d;
+	char hex[DIGEST_HEX_SIZE], *text;
+	size_t size;
+	int r;
+
+	r = read_file_at(im->staging.dir, FETCH_LAYOUT "/index.json", MANIFEST_MAX,
+			 &index, &size);
+	if (r < 0)
+		return fail_code(e, r, "read the index that skopeo wrote");
+	r = manifest_first(index, size, &d, e);
+	if (r < 0)
+		return r;
+	r = read_file_at(im->blobs, digest_hex(&d.digest, hex), MANIFEST_MAX, &text,
+			 &size);
+	if (r < 0)
+		return fail_code(e, r, "read the manifest that skopeo wrote");
+	r = import_set_manifest(im, text, size, e);
+	if (r == 0 && !digest_equal(&im->digest, &d.digest))
+		return fail(e, EBADMSG, "the manifest's content has another digest");
+	return r;
+}
+
+/* Starts on every layer that is not held and has not been started. */
+static int add_rest(struct import *im, struct volt_error *e)
+{
+	for (size_t i = 0; i < im->manifest->n_layers; i++) {
+		int r = im->held[i] ? 0 : unpack_add(im->unpack, &im->layers[i].blob, e);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int import_copy(struct import *im, const struct strv *args, struct volt_error *e)
+{
+	struct fetch f = { .images = im->images,
+			   .staging = &im->staging,
+			   .unpack = im->unpack,
+			   .blobs = im->blobs,
+			   .manifest = im->manifest };
+	int r;
+
+	if (im->manifest)
+		count_missing(im, &f);
+	r = fetch_copy(&f, args, e);
+	if (r == 0 && !im->manifest)
+		r = read_layout(im, e);
+	if (r == 0)
+		r = add_rest(im, e);
+	return r < 0 ? r : fetch_wait(&f, e);
+}
+
+/* What the manifest and the config promised, against what there is. */
+static int check_layer(struct import *im, size_t i, struct volt_error *e)
+{
+	struct image_layer *l = &im->layers[i];
+	const struct unpacked *u = im->held[i] ? NULL : unpack_find(im->unpack, &l->blob);
+	char hex[DIGEST_HEX_SIZE];
+
+	(void)digest_hex(&l->blob, hex);
+	if (!im->held[i]) {
+		if (!u)
+			return fail(e, ENOENT, "layer 'sha256:%s' did not arrive", hex);
+		if (u->sums.blob_size != l->size)
+			return fail(e, EBADMSG,
+				    "layer 'sha256:%s' has %llu bytes, not %llu", hex,
+				    (unsigned long long)u->sums.blob_size,
+				    (unsigned long long)l->size);
+		l->diff = u->sums.diff;
+		l->tree = u->tree;
+		l->list = u->list;
+		im->trees[i] = u->layer;
+	}
+	if (!digest_equal(&l->diff, &im->config->diff_ids[i]))
+		return fail(e, EBADMSG,
+			    "layer 'sha256:%s' inflated is not what the config says",
+			    hex);
+	return 0;
+}
+
+/* --- the end --- */
+
+static int check_platform(const struct import *im, struct volt_error *e)
+{
+	const struct platform *is = im->config->platform;
+
+	if (im->wanted && is && strcmp(is->oci_arch, im->wanted->oci_arch) != 0)
+		return fail(e, ENOENT, "the image is for %s, not for %s", is->arch,
+			    im->wanted->arch);
+	return 0;
+}
+
+static uint64_t content_size(const struct tree *t)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < t->n; i++)
+		if (S_ISREG(t->v[i].mode) && t->v[i].hardlink == TREE_NONE)
+			sum += t->v[i].size;
+	return sum;
+}
+
+static int store_tree(struct import *im, struct image_ref *ref, struct volt_error *e)
+{
+	_cleanup_(tree_freep) struct tree *t = NULL;
+	int r;
+
+	r = layer_merge(im->trees, im->manifest->n_layers,
+			layer_limits_default.max_entries, &t, e);
+	if (r < 0)
+		return r;
+	ref->size = content_size(t);
+	return tree_store(im->ingest, t, &ref->tree, &ref->list, e);
+}
+
+static int store_blobs(struct import *im, struct volt_error *e)
+{
+	struct digest d;
+	int r;
+
+	r = ingest_add(im->ingest, im->manifest_text, im->manifest_size, OBJECT_PLAIN, &d,
+		       e);
+	if (r == 0)
+		r = ingest_add(im->ingest, im->config_text, im->config_size, OBJECT_PLAIN,
+			       &d, e);
+	for (size_t i = 0; r == 0 && i < im->manifest->n_layers; i++) {
+		char hex[DIGEST_HEX_SIZE];
+
+		(void)digest_hex(&im->layers[i].blob, hex);
+		/* A layer may be there twice; the first time it was taken. */
+		if (!im->held[i] && faccessat(im->blobs, hex, F_OK, 0) == 0)
+			r = ingest_adopt(im->ingest, im->blobs, hex, &im->layers[i].blob,
+					 e);
+	}
+	return r;
+}
+
+static int write_refs(struct import *im, struct image_ref *ref, struct volt_error *e)
+{
+	for (size_t i = 0; i < im->manifest->n_layers; i++) {
+		int r = im->held[i] ? 0 : layer_ref_write(im->images, &im->layers[i], e);
+
+		if (r < 0)
+			return r;
+	}
+	ref->manifest = im->digest;
+	ref->config = im->manifest->config.digest;
+	ref->layers = im->layers;
+	ref->n_layers = im->manifest->n_layers;
+	ref->arch = im->config->platform ? im->config->platform->arch : "";
+	ref->created = im->config->created;
+	return image_ref_write(im->images, ref, e);
+}
+
+int import_finish(struct import *im, const char *name, const struct digest *index,
+		  struct image **ret, struct volt_error *e)
+{
+	struct image_ref ref = { 0 };
+	int r = find_config(im, e);
+
+	if (r == -ENOENT)
+		return fail(e, ENOENT, "its config did not arrive");
+	if (r == 0)
+		r = check_platform(im, e);
+	for (size_t i = 0; r == 0 && i < im->manifest->n_layers; i++)
+		r = check_layer(im, i, e);
+	if (r == 0)
+		r = store_tree(im, &ref, e);
+	if (r == 0)
+		r = store_blobs(im, e);
+	if (r == 0)
+		r = ingest_commit(im->ingest, e);
+	if (r == 0)
+		r = write_refs(im, &ref, e);
+	if (r == 0 && name)
+		r = name_write(im->images, name, &im->digest, index, e);
+	if (r < 0)
+		return r;
+	return image_load_ref(im->images, &im->digest, name, ret, e);
+}
