@@ -5,15 +5,21 @@
  * kernel (a reflink where the file system can), around their holes. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/io.h"
 #include "rootfs/erofs-private.h"
+
+#ifndef BCACHEFS_SUPER_MAGIC /* younger than Debian 12's headers */
+#define BCACHEFS_SUPER_MAGIC 0xca451a4e
+#endif
 
 #define BUFFER_SIZE ((size_t)1 << 20)
 
@@ -109,12 +115,14 @@ static int copy(struct mover *v, uint32_t i, int in, uint64_t at, uint64_t size,
 		     : 0;
 }
 
-/* Copies what is data between 0 and @size; the rest stays a hole. */
+/* Copies what is data between 0 and @size; the rest becomes a hole. */
 static int copy_sparse(struct mover *v, uint32_t i, int in, uint64_t size,
 		       struct volt_error *e)
 {
 	uint64_t at = 0;
 
+	(void)fallocate(v->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			(off_t)(v->m->nodes[i].block * EROFS_BLOCK), (off_t)size);
 	while (at < size) {
 		off_t data = lseek(in, (off_t)at, SEEK_DATA);
 		off_t hole = data < 0 ? -1 : lseek(in, data, SEEK_HOLE);
@@ -174,11 +182,39 @@ static int move(struct mover *v, uint32_t i, struct volt_error *e)
 					   : move_large(v, i, in, e);
 }
 
+/* Where files are reflinked, their blocks are there already. */
+static bool can_reflink(int fd)
+{
+	struct statfs st;
+
+	return fstatfs(fd, &st) == 0 &&
+	       (st.f_type == BTRFS_SUPER_MAGIC || st.f_type == XFS_SUPER_MAGIC ||
+		st.f_type == BCACHEFS_SUPER_MAGIC);
+}
+
+/* A full disk is found before the work is done, and the file is in one piece. */
+static int preallocate(const struct erofs_image *m, int fd, struct volt_error *e)
+{
+	uint64_t size = can_reflink(fd) ? m->large_start : m->huge_start;
+	int r;
+
+	do {
+		r = fallocate(fd, 0, 0, (off_t)size);
+	} while (r < 0 && errno == EINTR);
+	if (r < 0 && errno != EOPNOTSUPP && errno != ENOSYS)
+		return fail_errno(e, "make room for an EROFS image of %llu bytes",
+				  (unsigned long long)m->end);
+	return 0;
+}
+
 int erofs_data_write(const struct erofs_image *m, int fd, struct volt_error *e)
 {
 	_cleanup_(mover_done) struct mover v = { .m = m, .fd = fd };
-	int r = 0;
+	int r;
 
+	r = preallocate(m, fd, e);
+	if (r < 0)
+		return r;
 	v.buffer = malloc(BUFFER_SIZE);
 	if (!v.buffer)
 		return fail_oom(e);

@@ -312,6 +312,7 @@ enum part {
 	PART_NAMES, /* directories and long links, made in memory */
 	PART_SMALL,
 	PART_LARGE,
+	PART_HUGE,
 	PARTS
 };
 
@@ -319,7 +320,9 @@ static enum part part_of(const struct tree_entry *f)
 {
 	if (!S_ISREG(f->mode))
 		return PART_NAMES;
-	return f->size <= EROFS_SMALL_FILE ? PART_SMALL : PART_LARGE;
+	if (f->size <= EROFS_SMALL_FILE)
+		return PART_SMALL;
+	return f->size <= EROFS_LARGE_FILE ? PART_LARGE : PART_HUGE;
 }
 
 uint64_t erofs_whole_blocks(const struct erofs_node *n)
@@ -329,10 +332,10 @@ uint64_t erofs_whole_blocks(const struct erofs_node *n)
 	return (n->size + round) / EROFS_BLOCK;
 }
 
-static int place_blocks(struct erofs_image *m, struct volt_error *e)
+/* Numbers the blocks within each part. */
+static int count_blocks(struct erofs_image *m, uint64_t used[static PARTS],
+			struct volt_error *e)
 {
-	uint64_t used[PARTS] = { 0 }, start[PARTS];
-
 	for (uint32_t i = 0; i < m->t->n; i++) {
 		struct erofs_node *n = &m->nodes[i];
 		enum part part = part_of(&m->t->v[i]);
@@ -344,16 +347,28 @@ static int place_blocks(struct erofs_image *m, struct volt_error *e)
 		if (used[part] > EROFS_BLOCKS_MAX)
 			return fail(e, EFBIG, "the image would be larger than 16 TiB");
 	}
+	return 0;
+}
+
+static int place_blocks(struct erofs_image *m, struct volt_error *e)
+{
+	uint64_t used[PARTS] = { 0 }, start[PARTS + 1];
+	int r;
+
+	r = count_blocks(m, used, e);
+	if (r < 0)
+		return r;
 	m->xattr_start = erofs_align(m->inode_end, EROFS_BLOCK);
-	start[PART_NAMES] =
-		erofs_align(m->xattr_start + m->xattrs.shared_size, EROFS_BLOCK) /
-		EROFS_BLOCK;
-	start[PART_SMALL] = start[PART_NAMES] + used[PART_NAMES];
-	start[PART_LARGE] = start[PART_SMALL] + used[PART_SMALL];
-	if (start[PART_LARGE] + used[PART_LARGE] > EROFS_BLOCKS_MAX)
+	start[0] = erofs_align(m->xattr_start + m->xattrs.shared_size, EROFS_BLOCK) /
+		   EROFS_BLOCK;
+	for (int part = 0; part < PARTS; part++)
+		start[part + 1] = start[part] + used[part];
+	if (start[PARTS] > EROFS_BLOCKS_MAX)
 		return fail(e, EFBIG, "the image would be larger than 16 TiB");
 	m->meta_end = start[PART_SMALL] * EROFS_BLOCK;
-	m->end = (start[PART_LARGE] + used[PART_LARGE]) * EROFS_BLOCK;
+	m->large_start = start[PART_LARGE] * EROFS_BLOCK;
+	m->huge_start = start[PART_HUGE] * EROFS_BLOCK;
+	m->end = start[PARTS] * EROFS_BLOCK;
 	for (uint32_t i = 0; i < m->t->n; i++) {
 		struct erofs_node *n = &m->nodes[i];
 

@@ -46,7 +46,7 @@ struct erofs_xattrs {
 };
 
 /* An image in the making. Offsets: metadata (superblock, inodes with their tails), shared
- * xattrs, blocks of directories and long links; then the data: small files, large files. */
+ * xattrs, blocks of directories and long links; then the data by size of file. */
 struct erofs_image {
 	const struct tree *t;
 	const struct store *s;
@@ -58,12 +58,16 @@ struct erofs_image {
 	uint64_t inode_end;   /* first byte after the last inode and tail */
 	uint64_t xattr_start; /* of the shared area, block-aligned */
 	uint64_t meta_end;    /* where data begins, block-aligned */
+	uint64_t large_start; /* where each part of the data begins */
+	uint64_t huge_start;
 	uint64_t end;
 	uint8_t *meta; /* [0, meta_end) */
 };
 
-/* Files up to this size are gathered in a buffer; larger ones are moved by the kernel. */
+/* Files up to the first size are gathered in a buffer; larger ones are moved by the
+ * kernel. Room is set aside for all but the huge ones, which may be mostly holes. */
 #define EROFS_SMALL_FILE (64u << 10)
+#define EROFS_LARGE_FILE (1u << 30)
 
 static inline uint64_t erofs_align(uint64_t n, uint64_t unit)
 {
