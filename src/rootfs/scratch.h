@@ -7,7 +7,7 @@
 
 /* The writable layer of a machine that is kept: a raw disk with an empty ext4 on it. */
 #define SCRATCH_SIZE_DEFAULT (10ull << 30)
-#define SCRATCH_SIZE_MIN     (16ull << 20)
+#define SCRATCH_SIZE_MIN     (64ull << 20)
 #define SCRATCH_SIZE_MAX     (16ull << 40)
 
 /* Makes the file @name (no slash) below @dirfd: @size bytes, of which an empty disk takes

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <dirent.h>
+
+#include "rootfs/rootfs.h"
+
+/* Opens rootfs/ below volt's root. */
+int rootfs_open(int rootfd, struct volt_error *e);
+
+/* Something under rootfs/ that is made under a temporary name, which belongs to whoever
+ * holds the lock of its key: what is found there while holding it was left by a crash. */
+struct rootfs_making {
+	int dir;       /* rootfs/, borrowed */
+	int lock;      /* closes with rootfs_making_done() */
+	char name[96]; /* the final one */
+	char tmp[104]; /* while it is made; "" once it has its name */
+};
+
+int rootfs_making_begin(struct rootfs_making *k, int dir, const char *name,
+			struct volt_error *e);
+
+/* Renames it and makes the name durable; the content was synced by the caller. */
+int rootfs_making_commit(struct rootfs_making *k, struct volt_error *e);
+
+/* Removes what was not committed, and ends the lock. */
+void rootfs_making_done(struct rootfs_making *k);
+
+/* Fills a new directory with the tree (tinyvol.c). */
+int tinyvol_fill(const struct tree *t, const struct store *s, int dir,
+		 struct volt_error *e);
