@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "vm/console.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "base/error.h"
+#include "base/io.h"
+
+#define CONSOLE_FDS 2
+
+struct stream {
+	struct console *c;
+	int fd;
+	sd_event_source *io;
+	char prefix[16];
+	size_t used;
+	enum {
+		PLAIN,
+		ESCAPE,
+		CONTROL_SEQUENCE
+	} state;
+	char line[CONSOLE_LINE_MAX];
+};
+
+struct console {
+	sd_event *ev;
+	struct outlog *log;
+	struct stream streams[CONSOLE_FDS];
+	char lines[CONSOLE_LINES][CONSOLE_LINE_MAX];
+	unsigned int next; /* in lines */
+	char panic[160];
+};
+
+int console_new(sd_event *ev, struct outlog *log, struct console **ret,
+		struct volt_error *e)
+{
+	struct console *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return fail_oom(e);
+	c->ev = sd_event_ref(ev);
+	c->log = log;
+	for (int i = 0; i < CONSOLE_FDS; i++)
+		c->streams[i] = (struct stream){ .c = c, .fd = -1 };
+	*ret = c;
+	return 0;
+}
+
+static void stream_close(struct stream *s)
+{
+	s->io = sd_event_source_disable_unref(s->io);
+	closep(&s->fd);
+	s->fd = -1;
+}
+
+void console_free(struct console *c)
+{
+	if (!c)
+		return;
+	for (int i = 0; i < CONSOLE_FDS; i++)
+		stream_close(&c->streams[i]);
+	sd_event_unref(c->ev);
+	free(c);
+}
+
+void console_reset(struct console *c)
+{
+	for (int i = 0; i < CONSOLE_FDS; i++) {
+		stream_close(&c->streams[i]);
+		c->streams[i].used = 0;
+		c->streams[i].state = PLAIN;
+	}
+	memset(c->lines, 0, sizeof(c->lines));
+	c->panic[0] = '\0';
+}
+
+static void take_line(struct console *c, const char *prefix, const char *text,
+		      size_t size)
+{
+	char *line = c->lines[c->next];
+	const char *panic;
+	int n;
+
+	if (size == 0)
+		return;
+	c->next = (c->next + 1) % CONSOLE_LINES;
+	n = snprintf(line, CONSOLE_LINE_MAX, "%s%.*s", prefix, (int)size, text);
+	if (n >= CONSOLE_LINE_MAX)
+		n = CONSOLE_LINE_MAX - 1;
+	panic = strstr(line, "Kernel panic");
+	if (panic && !c->panic[0])
+		(void)snprintf(c->panic, sizeof(c->panic), "%s", panic);
+	line[n] = '\n';
+	outlog_write(c->log, LOG_CONSOLE, line, (size_t)n + 1);
+	line[n] = '\0';
+}
+
+void console_say(struct console *c, const char *prefix, const char *text, size_t size)
+{
+	char line[CONSOLE_LINE_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < size && n < sizeof(line); i++)
+		if ((unsigned char)text[i] >= ' ' && text[i] != 0x7f)
+			line[n++] = text[i];
+	take_line(c, prefix, line, n);
+}
+
+static void end_line(struct stream *s)
+{
+	take_line(s->c, s->prefix, s->line, s->used);
+	s->used = 0;
+}
+
+/* Escape sequences vanish, and so does every control character but the newline. */
+static void take_byte(struct stream *s, unsigned char b)
+{
+	if (s->state == ESCAPE) {
+		s->state = b == '[' ? CONTROL_SEQUENCE : PLAIN;
+	} else if (s->state == CONTROL_SEQUENCE) {
+		if (b >= 0x40 && b <= 0x7e)
+			s->state = PLAIN;
+	} else if (b == 0x1b) {
+		s->state = ESCAPE;
+	} else if (b == '\n') {
+		end_line(s);
+	} else if (b == '\t' || (b >= ' ' && b < 0x7f)) {
+		s->line[s->used++] = (char)b;
+		if (s->used == sizeof(s->line) - 1)
+			end_line(s);
+	}
+}
+
+/* 1: more may be there. */
+static int read_some(struct stream *s)
+{
+	unsigned char buf[4096];
+	ssize_t n = read(s->fd, buf, sizeof(buf));
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (n <= 0) {
+		stream_close(s);
+		return 0;
+	}
+	for (ssize_t i = 0; i < n; i++)
+		take_byte(s, buf[i]);
+	return 1;
+}
+
+static int on_io(sd_event_source *io, int fd, uint32_t events, void *data)
+{
+	(void)read_some(data);
+	return 0;
+}
+
+int console_watch(struct console *c, int fd, const char *prefix)
+{
+	struct stream *s = c->streams[0].fd < 0 ? &c->streams[0] : &c->streams[1];
+	int r;
+
+	stream_close(s);
+	s->fd = fd;
+	(void)snprintf(s->prefix, sizeof(s->prefix), "%s", prefix);
+	r = set_nonblocking(fd, true);
+	return r < 0 ? r : sd_event_add_io(c->ev, &s->io, fd, EPOLLIN, on_io, s);
+}
+
+void console_drain(struct console *c)
+{
+	for (int i = 0; i < CONSOLE_FDS; i++) {
+		while (c->streams[i].fd >= 0 && read_some(&c->streams[i]) > 0)
+			;
+		end_line(&c->streams[i]);
+	}
+}
+
+void console_tail(const struct console *c, char text[static CONSOLE_TAIL_SIZE])
+{
+	size_t used = 0;
+
+	text[0] = '\0';
+	for (unsigned int i = 0; i < CONSOLE_LINES; i++) {
+		const char *line = c->lines[(c->next + i) % CONSOLE_LINES];
+		size_t share = (CONSOLE_TAIL_SIZE - 1) / CONSOLE_LINES - 3;
+
+		if (!*line)
+			continue;
+		used += (size_t)snprintf(text + used, share + 4, "%s%.*s",
+					 used ? " | " : "", (int)share, line);
+	}
+}
+
+const char *console_panic(const struct console *c)
+{
+	return c->panic[0] ? c->panic : NULL;
+}
