@@ -26,6 +26,7 @@
 #include "vm/control.h"
 #include "vm/internal.h"
 #include "vm/machine-internal.h"
+#include "vm/prepare.h"
 #include "vm/supervisor.h"
 
 #ifndef SUPERVISOR_PATH
@@ -187,6 +188,12 @@ struct starting {
 	int status_read, status_write;
 	int attach_own, attach_theirs;
 	int errors;
+	struct prepared prepared;
+};
+
+struct keep {
+	int v[16];
+	size_t n;
 };
 
 static void starting_done(struct starting *s)
@@ -196,6 +203,7 @@ static void starting_done(struct starting *s)
 	closep(&s->attach_own);
 	closep(&s->attach_theirs);
 	closep(&s->errors);
+	prepared_done(&s->prepared);
 }
 
 static int open_ends(struct machine *m, const struct start_options *o, struct starting *s,
@@ -219,19 +227,33 @@ static int open_ends(struct machine *m, const struct start_options *o, struct st
 	return s->errors < 0 ? fail_errno(e, "open 'supervisor.err'") : 0;
 }
 
+/* "--NAME=FD" where there is one, and it is kept open in the child. */
+static int pass_fd(struct strv *a, struct keep *k, const char *name, int fd)
+{
+	if (fd < 0)
+		return 0;
+	k->v[k->n++] = fd;
+	return strv_addf(a, "--%s-fd=%d", name, fd);
+}
+
 static int command_line(struct machine *m, const struct start_options *o,
-			const struct starting *s, struct strv *a)
+			const struct starting *s, struct strv *a, struct keep *k)
 {
 	const char *program = m->env->supervisor;
 	int r = strv_add(a, program ? program : SUPERVISOR_PATH);
 
-	r = r ?: strv_addf(a, "--root-fd=%d", m->env->rootfd);
-	r = r ?: strv_addf(a, "--run-fd=%d", m->env->runfd);
-	r = r ?: strv_addf(a, "--status-fd=%d", s->status_write);
+	r = r ?: pass_fd(a, k, "root", m->env->rootfd);
+	r = r ?: pass_fd(a, k, "run", m->env->runfd);
+	r = r ?: pass_fd(a, k, "status", s->status_write);
+	r = r ?: pass_fd(a, k, "attach", s->attach_theirs);
+	r = r ?: pass_fd(a, k, "kernel", s->prepared.kernel);
+	r = r ?: pass_fd(a, k, "initramfs", s->prepared.initramfs);
+	r = r ?: pass_fd(a, k, "rootdisk", s->prepared.root);
+	r = r ?: pass_fd(a, k, "upperdisk", s->prepared.upper);
+	r = r ?: strv_addf(a, "--abilities=%u", s->prepared.abilities);
+	r = r ?: strv_addf(a, "--rootfs=%lld", (long long)s->prepared.rootfs);
 	if (m->env->qemu_dir)
 		r = r ?: strv_addf(a, "--qemu-dir=%s", m->env->qemu_dir);
-	if (s->attach_theirs >= 0)
-		r = r ?: strv_addf(a, "--attach-fd=%d", s->attach_theirs);
 	if (o->attach_stdin)
 		r = r ?: strv_add(a, "--attach-stdin");
 	if (o->remove_on_failure)
@@ -240,8 +262,6 @@ static int command_line(struct machine *m, const struct start_options *o,
 		r = r ?: strv_addf(a, "--begun=%lld", (long long)o->begun);
 	if (o->resolved)
 		r = r ?: strv_addf(a, "--resolved=%lld", (long long)o->resolved);
-	if (o->rootfs)
-		r = r ?: strv_addf(a, "--rootfs=%lld", (long long)o->rootfs);
 	return r ?: strv_add(a, m->id);
 }
 
@@ -250,18 +270,17 @@ static int command_line(struct machine *m, const struct start_options *o,
 static int spawn_supervisor(struct machine *m, const struct start_options *o,
 			    const struct starting *s, struct volt_error *e)
 {
-	const int keep[] = { m->env->rootfd, m->env->runfd, s->status_write,
-			     s->attach_theirs };
+	struct keep keep = { 0 };
 	_cleanup_strv_ struct strv argv = { 0 };
 	struct spawn spawn = SPAWN_INIT;
 	pid_t pid;
 
-	if (command_line(m, o, s, &argv) < 0)
+	if (command_line(m, o, s, &argv, &keep) < 0)
 		return fail_oom(e);
 	spawn.argv = (const char *const *)argv.v;
 	spawn.err = s->errors;
-	spawn.keep_fds = keep;
-	spawn.n_keep_fds = s->attach_theirs >= 0 ? 4 : 3;
+	spawn.keep_fds = keep.v;
+	spawn.n_keep_fds = keep.n;
 	TRY(spawn_start(&spawn, &pid, NULL, e));
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
@@ -317,12 +336,14 @@ static int check_startable(struct machine *m, struct volt_error *e)
 int machine_start(struct machine *m, const struct start_options *o, int *ret_status,
 		  struct volt_error *e)
 {
-	_cleanup_(starting_done) struct starting s = { -1, -1, -1, -1, -1 };
+	_cleanup_(
+		starting_done) struct starting s = { -1, -1, -1, -1, -1, PREPARED_INIT };
 	int r;
 
 	if (ret_status)
 		*ret_status = EXIT_VOLT;
 	TRY(check_startable(m, e));
+	TRY(machine_prepare(m, &s.prepared, e));
 	TRY(open_ends(m, o, &s, e));
 	TRY(spawn_supervisor(m, o, &s, e));
 	(void)close(TAKE_FD(s.status_write));

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/log.h"
+#include "store/store.h"
 #include "vm/spec.h"
 #include "vm/state.h"
 
@@ -55,10 +56,10 @@ int machine_list(const struct vm_env *env, struct machine_list *ret,
 void machine_list_done(struct machine_list *l);
 
 struct start_options {
-	int64_t begun;            /* CLOCK_BOOTTIME when the user's command began, or 0 */
-	int64_t resolved, rootfs; /* likewise, when the image and the root were ready */
-	bool remove_on_failure;   /* a machine that does not start is removed */
-	struct attach **attach;   /* not NULL: attached from the first byte */
+	int64_t begun;          /* CLOCK_BOOTTIME when the user's command began, or 0 */
+	int64_t resolved;       /* likewise, when the image had been found, or 0 */
+	bool remove_on_failure; /* a machine that does not start is removed */
+	struct attach **attach; /* not NULL: attached from the first byte */
 	bool attach_stdin;
 };
 

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "vm/machine.h"
+
+/* The part of a start that needs the store, done by the process that asks for it, so that
+ * the supervisor stays small: it gets descriptors, and keeps them for every restart. */
+struct prepared {
+	int kernel, initramfs, root;
+	int upper; /* -1: the writable layer is in memory, or there is none */
+	unsigned int abilities; /* enum kernel_ability */
+	int64_t rootfs;         /* CLOCK_BOOTTIME when all was there */
+};
+#define PREPARED_INIT                                                  \
+	{                                                              \
+		.kernel = -1, .initramfs = -1, .root = -1, .upper = -1 \
+	}
+
+int machine_prepare(struct machine *m, struct prepared *ret, struct volt_error *e);
+void prepared_done(struct prepared *p);

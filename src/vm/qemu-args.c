@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <errno.h>
+#include <jansson.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "guest-init/agent-protocol.h"
+#include "guest/kernel.h"
+#include "vm/internal.h"
+#include "vm/qemu.h"
+
+/* microvm has eight virtio-mmio slots, and without ACPI (which under emulation costs a
+ * third of the boot, and hangs it now and then) not one more. */
+#define MICROVM_DEVICES 8
+
+struct machine_row {
+	const char *arch;
+	enum cmdline_machine machine;
+	const char *qemu;   /* -machine */
+	const char *suffix; /* of virtio devices */
+};
+
+/* What QEMU would add by itself is switched off where it can be: each device costs the
+ * guest a probe. The PIT and PIC stay: the time stamp counter is calibrated by them. */
+static const struct machine_row machine_rows[] = {
+	{ "x86_64", CMDLINE_MICROVM, "microvm,acpi=off,rtc=off,isa-serial=on", "device" },
+	{ "x86_64", CMDLINE_Q35, "q35,usb=off,vmport=off,hpet=off,sata=off,smbus=off",
+	  "pci" },
+	{ "i386", CMDLINE_Q35, "q35,usb=off,vmport=off,hpet=off,sata=off,smbus=off",
+	  "pci" },
+	{ "arm64", CMDLINE_VIRT, "virt", "pci" },
+	{ "riscv64", CMDLINE_VIRT, "virt", "pci" },
+};
+
+static const struct machine_row *row_find(const char *arch, enum cmdline_machine machine)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(machine_rows); i++)
+		if (strcmp(machine_rows[i].arch, arch) == 0 &&
+		    machine_rows[i].machine == machine)
+			return &machine_rows[i];
+	return NULL;
+}
+
+int qemu_machine(const struct profile *p, unsigned int abilities, size_t n_devices,
+		 enum cmdline_machine *ret, struct volt_error *e)
+{
+	const unsigned int needed = KERNEL_PVH | KERNEL_MMIO;
+
+	if (n_devices <= MICROVM_DEVICES && (abilities & needed) == needed &&
+	    (p->capabilities & PROFILE_CAN_MICROVM) &&
+	    row_find(p->arch->name, CMDLINE_MICROVM)) {
+		*ret = CMDLINE_MICROVM;
+		return 0;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(machine_rows); i++) {
+		if (strcmp(machine_rows[i].arch, p->arch->name) == 0 &&
+		    machine_rows[i].machine != CMDLINE_MICROVM) {
+			*ret = machine_rows[i].machine;
+			return 0;
+		}
+	}
+	return fail(e, ENOTSUP, "Linux guests of architecture '%s' are not supported",
+		    p->arch->name);
+}
+
+/* --- building --- */
+
+struct builder {
+	const struct qemu_config *c;
+	const struct machine_row *row;
+	struct strv *argv;
+	struct qemu_fds *fds;
+	int failed; /* the first failure; checked once at the end */
+};
+
+static void add(struct builder *b, const char *text)
+{
+	if (b->failed == 0)
+		b->failed = strv_add(b->argv, text);
+}
+
+static _printf_(3, 4) void addf(struct builder *b, const char *option, const char *fmt,
+				...)
+{
+	char *text = NULL;
+	va_list ap;
+
+	add(b, option);
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		b->failed = -ENOMEM;
+	else if (b->failed == 0)
+		b->failed = strv_take(b->argv, text);
+	else
+		free(text);
+	va_end(ap);
+}
+
+/* Takes @j. */
+static void add_json(struct builder *b, const char *option, json_t *j)
+{
+	char *text = j ? json_text(j) : NULL;
+
+	json_decref(j);
+	add(b, option);
+	if (!text)
+		b->failed = -ENOMEM;
+	else if (b->failed == 0)
+		b->failed = strv_take(b->argv, text);
+	else
+		free(text);
+}
+
+static int keep(struct builder *b, int fd)
+{
+	if (b->fds->n == QEMU_FDS_MAX)
+		b->failed = -E2BIG;
+	else
+		b->fds->v[b->fds->n++] = fd;
+	return fd;
+}
+
+/* A virtio device of the machine's kind: {"driver": "virtio-<kind>-<suffix>"}. */
+static json_t *device(struct builder *b, const char *kind)
+{
+	return json_pack("{s:o}", "driver", json_sprintf("%s-%s", kind, b->row->suffix));
+}
+
+static void set(json_t *j, const char *key, json_t *value)
+{
+	/* A failure leaves an incomplete device, which QEMU would refuse: seen there. */
+	(void)json_object_set_new(j, key, value);
+}
+
+static void add_chardev(struct builder *b, const char *id, int fd)
+{
+	addf(b, "-chardev", "socket,id=%s,fd=%d", id, keep(b, fd));
+}
+
+static void add_machine(struct builder *b)
+{
+	const struct qemu_config *c = b->c;
+	bool shared = false;
+
+	for (size_t i = 0; i < c->n_shares; i++)
+		shared |= c->shares[i].virtiofs;
+	addf(b, "-name", "volt-%s", c->name);
+	addf(b, "-machine", "%s%s", b->row->qemu, shared ? ",memory-backend=mem" : "");
+	if (c->accel == ACCEL_KVM)
+		addf(b, "-accel", "kvm");
+	else
+		addf(b, "-accel", "tcg,thread=multi");
+	addf(b, "-cpu", "%s", c->accel == ACCEL_KVM ? "host" : "max");
+	addf(b, "-smp", "%u", c->cpus);
+	addf(b, "-m", "%lluM", (unsigned long long)((c->memory + (1u << 20) - 1) >> 20));
+	if (shared)
+		add_json(b, "-object",
+			 json_pack("{s:s, s:s, s:I, s:b}", "qom-type",
+				   "memory-backend-memfd", "id", "mem", "size",
+				   (json_int_t)((c->memory + (1u << 20) - 1) >> 20 << 20),
+				   "share", 1));
+}
+
+static void add_confinement(struct builder *b)
+{
+	static const char *const options[] = {
+		"-nodefaults",
+		"-no-user-config",
+		"-no-reboot",
+		"-display",
+		"none",
+		"-sandbox",
+		"on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+		add(b, options[i]);
+	if (b->c->profile->firmware)
+		addf(b, "-L", "%s", b->c->profile->firmware);
+	if (b->row->machine == CMDLINE_MICROVM)
+		addf(b, "-global", "virtio-mmio.force-legacy=false");
+}
+
+static void add_boot(struct builder *b)
+{
+	addf(b, "-kernel", "/proc/self/fd/%d", keep(b, b->c->kernel));
+	if (b->c->initramfs >= 0)
+		addf(b, "-initrd", "/proc/self/fd/%d", keep(b, b->c->initramfs));
+	addf(b, "-append", "%s", b->c->cmdline);
+}
+
+static void add_channels(struct builder *b)
+{
+	json_t *port;
+
+	add_chardev(b, "qmp", b->c->qmp);
+	addf(b, "-mon", "chardev=qmp,mode=control");
+	add_chardev(b, "console", b->c->console);
+	addf(b, "-serial", "chardev:console");
+	add_chardev(b, "agent", b->c->agent);
+	add_json(b, "-device", device(b, "virtio-serial"));
+	port = json_pack("{s:s, s:s, s:s}", "driver", "virtserialport", "chardev",
+			 "agent", "name", AGENT_PORT);
+	add_json(b, "-device", port);
+}
+
+static void add_disk(struct builder *b, const struct qemu_disk *d, int set_id)
+{
+	json_t *j;
+
+	addf(b, "-add-fd", "fd=%d,set=%d", keep(b, d->fd), set_id);
+	j = json_pack("{s:s, s:s, s:b, s:s, s:{s:s, s:o}}", "driver", "raw", "node-name",
+		      d->serial, "read-only", d->read_only, "discard", "unmap", "file",
+		      "driver", "file", "filename",
+		      json_sprintf("/dev/fdset/%d", set_id));
+	if (j && !d->read_only)
+		set(j, "detect-zeroes", json_string("unmap"));
+	add_json(b, "-blockdev", j);
+	j = device(b, "virtio-blk");
+	set(j, "drive", json_string(d->serial));
+	set(j, "serial", json_string(d->serial));
+	add_json(b, "-device", j);
+}
+
+static void add_network(struct builder *b)
+{
+	json_t *j;
+
+	if (!b->c->link)
+		return;
+	if (b->c->link->fd >= 0)
+		(void)keep(b, b->c->link->fd);
+	add_json(b, "-netdev", net_netdev(b->c->link, b->c->ports));
+	j = device(b, "virtio-net");
+	set(j, "netdev", json_string("net0"));
+	set(j, "mac", json_string(b->c->link->mac));
+	if (b->c->link->mtu)
+		set(j, "host_mtu", json_integer(b->c->link->mtu));
+	if (strcmp(b->row->suffix, "pci") == 0)
+		set(j, "romfile", json_string(""));
+	add_json(b, "-device", j);
+}
+
+static void add_share(struct builder *b, const struct qemu_share *s)
+{
+	json_t *j;
+
+	if (s->virtiofs) {
+		add_chardev(b, s->tag, s->fd);
+		j = device(b, "vhost-user-fs");
+		set(j, "chardev", json_string(s->tag));
+		set(j, "tag", json_string(s->tag));
+	} else {
+		addf(b, "-fsdev",
+		     "local,id=%s,path=/proc/self/fd/%d,security_model=none,"
+		     "multidevs=remap%s",
+		     s->tag, keep(b, s->fd), s->read_only ? ",readonly=on" : "");
+		j = device(b, "virtio-9p");
+		set(j, "fsdev", json_string(s->tag));
+		set(j, "mount_tag", json_string(s->tag));
+	}
+	add_json(b, "-device", j);
+}
+
+int qemu_args(const struct qemu_config *c, struct strv *argv, struct qemu_fds *fds,
+	      struct volt_error *e)
+{
+	struct builder b = { .c = c, .argv = argv, .fds = fds };
+	json_t *balloon;
+
+	b.row = row_find(c->profile->arch->name, c->machine);
+	if (!b.row)
+		return fail(e, ENOTSUP, "architecture '%s' has no such machine",
+			    c->profile->arch->name);
+	add(&b, c->profile->qemu);
+	add_machine(&b);
+	add_confinement(&b);
+	add_boot(&b);
+	add_channels(&b);
+	for (size_t i = 0; i < c->n_disks; i++)
+		add_disk(&b, &c->disks[i], (int)i + 1);
+	add_json(&b, "-device", device(&b, "virtio-rng"));
+	balloon = device(&b, "virtio-balloon");
+	set(balloon, "free-page-reporting", json_true());
+	add_json(&b, "-device", balloon);
+	add_network(&b);
+	for (size_t i = 0; i < c->n_shares; i++)
+		add_share(&b, &c->shares[i]);
+	return b.failed < 0 ? fail_code(e, b.failed, "build QEMU's command line") : 0;
+}

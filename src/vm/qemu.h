@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "volt.h"
+
+#include "base/strv.h"
+#include "guest/cmdline.h"
+#include "net/user.h"
+#include "profile/profile.h"
+
+/* What a QEMU is started with. Everything it opens is handed to it as a descriptor, so it
+ * needs no access to any path but its own program and firmware, and no text of a user's
+ * reaches its command line: names are valid ones, the rest are numbers. */
+
+struct qemu_disk {
+	const char *serial; /* "root", "upper" */
+	int fd;
+	bool read_only;
+};
+
+struct qemu_share {
+	char tag[16]; /* "v0", "v1", … */
+	int fd;       /* virtiofsd's socket, or the directory for 9p */
+	bool virtiofs;
+	bool read_only;
+};
+
+#define QEMU_DISKS_MAX 2
+#define QEMU_FDS_MAX   64
+
+struct qemu_config {
+	const struct profile *profile;
+	const char *name; /* the machine's */
+	enum accel accel;
+	enum cmdline_machine machine;
+	unsigned int cpus;
+	uint64_t memory;
+	const char *cmdline;
+	int kernel, initramfs; /* initramfs: -1 for none */
+	int qmp, agent, console;
+	struct qemu_disk disks[QEMU_DISKS_MAX];
+	size_t n_disks;
+	const struct qemu_share *shares;
+	size_t n_shares;
+	const struct net_link *link; /* NULL: no network */
+	const struct ports *ports;
+};
+
+struct qemu_fds {
+	int v[QEMU_FDS_MAX];
+	size_t n;
+};
+
+/* Which machine: microvm, where the kernel, the QEMU and the number of devices allow it,
+ * boots in half the time of q35. -ENOTSUP for an architecture without one. */
+int qemu_machine(const struct profile *p, unsigned int kernel_abilities, size_t n_devices,
+		 enum cmdline_machine *ret, struct volt_error *e);
+
+/* Appends the whole command line, program first, and the descriptors it names. */
+int qemu_args(const struct qemu_config *c, struct strv *argv, struct qemu_fds *fds,
+	      struct volt_error *e);
