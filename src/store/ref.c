@@ -32,20 +32,27 @@ static bool kind_is_known(const char *kind)
 }
 
 /* A descriptor to close; -ENOENT where it is missing and not to be @make. */
-static int kind_open(const struct store *s, const char *kind, bool make,
-		     struct volt_error *e)
+static int dir_open(const struct store *s, const char *name, bool make,
+		    struct volt_error *e)
 {
 	int fd;
 
-	if (kind && !kind_is_known(kind) && strcmp(kind, TAGS) != 0)
-		return fail(e, EINVAL, "'%s' is not a kind of ref", kind);
-	if (kind && make)
-		fd = mkdir_beneath(s->refs, kind, 0700);
+	if (make && name)
+		fd = mkdir_beneath(s->refs, name, 0700);
 	else
-		fd = open_beneath(s->refs, kind ? kind : ".", O_RDONLY | O_DIRECTORY, 0);
-	if (fd == -ENOENT)
-		return fd;
-	return fd < 0 ? fail_code(e, fd, "open the refs of kind '%s'", kind) : fd;
+		fd = open_beneath(s->refs, name ? name : ".", O_RDONLY | O_DIRECTORY, 0);
+	if (fd < 0 && fd != -ENOENT)
+		return fail_code(e, fd, "open the store's directory 'refs/%s'",
+				 name ? name : "");
+	return fd;
+}
+
+static int kind_open(const struct store *s, const char *kind, bool make,
+		     struct volt_error *e)
+{
+	if (kind && !kind_is_known(kind))
+		return fail(e, EINVAL, "'%s' is not a kind of ref", kind);
+	return dir_open(s, kind, make, e);
 }
 
 static int name_check(const char *name, struct volt_error *e)
@@ -149,12 +156,12 @@ int ref_write(struct store *s, const char *kind, const char *name, const json_t 
 	char file[FILE_MAX];
 	int r;
 
-	dir = ref_open(s, kind, name, true, file, e);
-	if (dir < 0)
-		return dir;
 	r = ref_check(j, name, e);
 	if (r < 0)
 		return r;
+	dir = ref_open(s, kind, name, true, file, e);
+	if (dir < 0)
+		return dir;
 	lease = lease_take(s, e);
 	if (lease < 0)
 		return lease;
@@ -271,7 +278,7 @@ int ref_tag_write(struct store *s, const char *tag, const char *name,
 		r = name_check(name, e);
 	if (r < 0)
 		return r;
-	dir = kind_open(s, TAGS, true, e);
+	dir = dir_open(s, TAGS, true, e);
 	if (dir < 0)
 		return dir;
 	n = snprintf(text, sizeof(text), "%s\n", name);
@@ -289,7 +296,7 @@ int ref_tag_read(struct store *s, const char *tag, char **ret, struct volt_error
 	r = name_check(tag, e);
 	if (r < 0)
 		return r;
-	dir = kind_open(s, TAGS, false, e);
+	dir = dir_open(s, TAGS, false, e);
 	r = dir < 0 ? dir : read_file_at(dir, tag, TAG_MAX, &text, &n);
 	if (r == -ENOENT)
 		return fail(e, ENOENT, "no tag '%s'", tag);
