@@ -121,13 +121,13 @@ stop_prints_the_name_and_is_idempotent() {
 stop_walks_the_ladder() {
 	volt run -d --name a static trap >/dev/null
 	volt stop a >/dev/null
-	is "$(inspect a '"\(.state.rung) \(.state.exit_code)"')" 'signal 0'
+	is "$(inspect a '"\(.state.stopped_by) \(.state.exit_code)"')" 'signal 0'
 	volt run -d --name b --stop-timeout 1 static ignore >/dev/null
 	volt stop b >/dev/null
-	like "$(inspect b '"\(.state.rung) \(.state.exit_code)"')" '^(shutdown|quit) 137'
+	like "$(inspect b '"\(.state.stopped_by) \(.state.exit_code)"')" '^(shutdown|quit) 137'
 	volt run -d --name c --stop-timeout 1 static deaf ignore >/dev/null
 	volt stop c >/dev/null
-	like "$(inspect c '"\(.state.rung) \(.state.exit_code)"')" '^(quit|kill) 137'
+	like "$(inspect c '"\(.state.stopped_by) \(.state.exit_code)"')" '^(quit|kill) 137'
 	volt rm a b c >/dev/null
 }
 

@@ -18,7 +18,7 @@ sigterm_reaches_the_workload_and_its_clean_up_runs() {
 	stdout clean
 	run volt logs clean
 	stdout $'ready\ncleaned up'
-	is "$(inspect clean .state.rung)" signal
+	is "$(inspect clean .state.stopped_by)" signal
 	is "$(inspect clean .state.exit_code)" 0
 	is "$(state_of clean)" exited
 }
@@ -28,7 +28,7 @@ a_workload_that_ignores_sigterm_is_ended_after_its_time() {
 	wait_for 30 logged stubborn ready || return
 	run volt stop stubborn
 	status 0
-	like "$(inspect stubborn .state.rung)" '^(shutdown|quit|kill)$'
+	like "$(inspect stubborn .state.stopped_by)" '^(shutdown|quit|kill)$'
 	is "$(inspect stubborn .state.exit_code)" 137
 	is "$(state_of stubborn)" exited
 	run volt stop stubborn

@@ -40,7 +40,7 @@ all_stop_by_their_signal() {
 	status 0
 	is "$(wc -l <"$T/out")" $n
 	for ((i = 0; i < n; i++)); do
-		is "$(inspect "many-$i" '"\(.state.status) \(.state.rung) \(.state.exit_code)"')" 'exited signal 0'
+		is "$(inspect "many-$i" '"\(.state.status) \(.state.stopped_by) \(.state.exit_code)"')" 'exited signal 0'
 	done
 }
 

@@ -64,7 +64,7 @@ nginx_stops_by_its_own_signal() {
 	stdout web
 	is "$(state_of web)" exited
 	is "$(inspect web .state.exit_code)" 0
-	is "$(inspect web .state.rung)" signal
+	is "$(inspect web .state.stopped_by)" signal
 	not_ok answers "http://127.0.0.1:$web/"
 	volt rm web >/dev/null
 }
