@@ -18,8 +18,9 @@ static void on_log(void *data, int level, const char *line)
 
 static void on_progress(void *data, const struct volt_progress *p)
 {
-	(void)fprintf(stderr, "%s %llu/%llu %u/%u\n", p->what, (unsigned long long)p->done,
-		      (unsigned long long)p->total, p->items, p->items_total);
+	(void)fprintf(stderr, "%s %llu/%llu %u/%u\n", p->what,
+		      (unsigned long long)p->done, (unsigned long long)p->total, p->items,
+		      p->items_total);
 }
 
 static int print(json_t *j)
@@ -34,8 +35,9 @@ static int print(json_t *j)
 
 static int pull(struct images *is, char **args, struct volt_error *e)
 {
-	const struct image_pull o = { .arch = args[1],
-				      .transport = { .tls_verify = getenv("TLS_VERIFY") } };
+	const struct image_pull o = {
+		.arch = args[1], .transport = { .tls_verify = getenv("TLS_VERIFY") }
+	};
 	_cleanup_(image_freep) struct image *img = NULL;
 	char hex[DIGEST_HEX_SIZE];
 	int r = image_pull(is, args[0], &o, &img, e);

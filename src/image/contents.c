@@ -209,7 +209,7 @@ int contents_read(const char *path, const char *transport, struct contents *ret,
 {
 	_cleanup_(files_done) struct files f = { 0 };
 	_cleanup_contents_ struct contents c = { 0 };
-	bool is_directory;
+	bool is_directory = false;
 	int r = read_files(path, &f, &is_directory, e);
 
 	if (r < 0)

@@ -174,7 +174,7 @@ static int add_small(struct reader *r, struct tree_entry *t, enum object_kind ki
 {
 	size_t end = 0, n;
 	const void *data;
-	int64_t at;
+	int64_t at = 0;
 	int code;
 
 	while ((code = next_piece(r, &data, &n, &at, e)) > 0) {
@@ -216,7 +216,7 @@ static int write_pieces(struct reader *r, const struct tree_entry *t,
 {
 	uint64_t end = 0;
 	const void *data;
-	int64_t at;
+	int64_t at = 0;
 	size_t n;
 	int code;
 
