@@ -11,12 +11,13 @@
 int rootfs_erofs(int rootfd, struct store *s, const struct digest *tree,
 		 struct volt_error *e);
 
-/* rootfs/<tree digest>.tree/, the hard-link directory ("TinyVol") for 9p and virtiofs;
- * returns a directory descriptor. */
+/* rootfs/<tree digest>.tree/, the hard-link directory ("TinyVol"), for QEMU's 9p server
+ * with security_model=mapped-file, readonly=on; returns a directory descriptor. While a
+ * copy of that descriptor is open anywhere, the directory is not evicted. */
 int rootfs_tinyvol(int rootfd, struct store *s, const struct digest *tree,
 		   struct volt_error *e);
 
-/* Removes both; what a running machine has open stays usable to it. */
+/* Removes both; -EBUSY if the directory is in use. An image that is open stays usable. */
 int rootfs_evict(int rootfd, const struct digest *tree, struct volt_error *e);
 
 enum rootfs_kind {

@@ -68,6 +68,28 @@ static inline bool world_finish(struct world *w)
 	       fine(w, tree_builder_finish(w->b, &w->t, &w->f.e));
 }
 
+/* The same, and keeps the tree in the store; its digest becomes the world's id. */
+static inline bool world_store(struct world *w)
+{
+	struct digest list;
+
+	return fine(w, tree_builder_finish(w->b, &w->t, &w->f.e)) &&
+	       fine(w, tree_store(w->g, w->t, &w->id, &list, &w->f.e)) &&
+	       fine(w, ingest_commit(w->g, &w->f.e));
+}
+
+/* Changes the length of the object of a file, as a bad disk might. */
+static inline bool damage_object(const struct world *w, const char *path, off_t size)
+{
+	const struct tree_entry *f = tree_find(w->t, path);
+	char name[256];
+
+	(void)snprintf(name, sizeof(name), "%s/%s", w->f.path,
+		       object_path(&f->object, f->mode & 0111 ? ".x" : ""));
+	return chmod(name, 0600) == 0 && truncate(name, size) == 0 &&
+	       chmod(name, f->mode & 0111 ? 0555 : 0444) == 0;
+}
+
 /* A file below the fixture's root; its path for a program is world_path(). */
 static inline int world_file(const struct world *w, const char *name)
 {

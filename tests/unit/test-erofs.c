@@ -228,15 +228,6 @@ static void a_missing_object_is_named(void)
 	CHECK(strstr(w.f.e.msg, "'usr/bin/x'") && strstr(w.f.e.msg, "abababab"));
 }
 
-static bool damage(const struct world *w, const char *path, off_t size)
-{
-	const struct tree_entry *f = tree_find(w->t, path);
-	const char *object = object_path(&f->object, "");
-
-	return fchmodat(w->f.root, object, 0600, 0) == 0 &&
-	       truncate(world_path(w, object), size) == 0;
-}
-
 static void objects_of_another_size_are_named(void)
 {
 	static const off_t sizes[] = { 0, 99, 101, 5000 };
@@ -249,12 +240,12 @@ static void objects_of_another_size_are_named(void)
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
 		_cleanup_close_ int fd = world_file(&w, "i");
 
-		CHECK(damage(&w, "large", 100000));
-		CHECK(damage(&w, "small", sizes[i]));
+		CHECK(damage_object(&w, "large", 100000));
+		CHECK(damage_object(&w, "small", sizes[i]));
 		CHECK_INT(erofs_write(w.t, w.f.store, &w.id, fd, NULL, &w.f.e), -EBADMSG);
 		CHECK(strstr(w.f.e.msg, "of 'small' does not have the 100 bytes"));
-		CHECK(damage(&w, "small", 100));
-		CHECK(damage(&w, "large", sizes[i]));
+		CHECK(damage_object(&w, "small", 100));
+		CHECK(damage_object(&w, "large", sizes[i]));
 		CHECK_INT(erofs_write(w.t, w.f.store, &w.id, fd, NULL, &w.f.e), -EBADMSG);
 		CHECK(strstr(w.f.e.msg, "of 'large' does not have the 100000 bytes"));
 	}
