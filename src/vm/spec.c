@@ -341,6 +341,8 @@ static int parse_port(const json_t *j, struct ports *ports, struct volt_error *e
 	unsigned int protocol = 0;
 	const char *ip = NULL;
 
+	if (json_is_string(j))
+		return port_parse(json_string_value(j), ports, e);
 	TRY(json_only(j, "port", known, e));
 	TRY(json_get_string(j, "host_ip", &ip, e));
 	TRY(json_get_int(j, "host_port", 0, UINT16_MAX, &host, e));
