@@ -94,7 +94,8 @@ stderr_like() {
 	like "$(cat "$T/err")" "$1" stderr
 }
 
-# The house rule for messages: exactly one line, from volt, no full stop at its end.
+# The house rule for messages: exactly one line, from volt and its command, no full stop at
+# its end.
 one_line_error() {
 	is "$(wc -l <"$T/err")" 1 'lines on stderr' || bad 'stderr' "$(cat "$T/err")"
 	like "$(cat "$T/err")" "^volt[a-z ]*: .*$1" message
