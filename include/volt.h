@@ -74,17 +74,32 @@ typedef void (*volt_log_fn)(void *data, int level, const char *line);
 typedef void (*volt_progress_fn)(void *data, const struct volt_progress *p);
 
 /**
- * volt_logs_fn - receives a machine's output
- * @data:   as given to volt_machine_logs()
- * @ns:     when it was written, nanoseconds since 1970
- * @stream: 1 is stdout, 2 is stderr, 0 is the console
- * @bytes:  what was written; not NUL-terminated, any bytes
- * @size:   how many
+ * volt_logs_fn - receives a machine's output, a line at a time
+ * @data:    as given to volt_machine_logs()
+ * @ns:      when it was written, nanoseconds since 1970
+ * @stream:  1 is stdout, 2 is stderr, 0 is the console
+ * @bytes:   the line without its newline; not NUL-terminated, any bytes
+ * @size:    how many
+ * @partial: no newline followed; the stream's next call goes on with the line
  *
  * Return: 0 to go on; anything else ends volt_machine_logs(), which returns it.
  */
 typedef int (*volt_logs_fn)(void *data, int64_t ns, int stream, const void *bytes,
-			    size_t size);
+			    size_t size, bool partial);
+
+/**
+ * struct volt_output - what volt_attach_next() found
+ * @stream: 1 is stdout (all of a terminal), 2 is stderr, 0 is the machine's end
+ * @bytes:  valid until the next call
+ * @size:   how many
+ * @status: with the end: the exit status, 0 … 255
+ */
+struct volt_output {
+	int stream;
+	const void *bytes;
+	size_t size;
+	int status;
+};
 
 /* --- context --- */
 
@@ -138,6 +153,19 @@ void volt_set_log(struct volt_ctx *ctx, volt_log_fn fn, void *data);
  * Since: 0.1
  */
 void volt_set_progress(struct volt_ctx *ctx, volt_progress_fn fn, void *data);
+
+/**
+ * volt_set_qemu - say where QEMU is
+ * @ctx:       context
+ * @directory: absolute path of a directory that has qemu-system-ARCH; NULL for the host's
+ * @e:         why it failed
+ *
+ * Of the machines that are started through @ctx from now on.
+ *
+ * Return: 0 or a negative errno.
+ * Since: 0.1
+ */
+int volt_set_qemu(struct volt_ctx *ctx, const char *directory, struct volt_error *e);
 
 /**
  * volt_info - what this installation is and holds
@@ -349,8 +377,10 @@ int volt_image_save(struct volt_ctx *ctx, const char *image, const char *path,
 /**
  * volt_kernel_import - take a kernel and the modules a machine needs
  * @ctx:     context
- * @options: {"name", "source"}; the source is "debian" (the distribution's cloud kernel,
- *           downloaded), "host" (the running kernel's files), a .deb file or a kernel image
+ * @options: {"name", "source", "modules", "arch"}; the source is "debian" (default; the
+ *           distribution's cloud kernel, downloaded), "debian:PACKAGE", "host" (the running
+ *           kernel's files), a .deb file, or a kernel image, whose modules are in the
+ *           directory "modules"
  * @ret:     the kernel's name; NULL if not wanted
  * @e:       why it failed
  *
@@ -457,18 +487,23 @@ const char *volt_machine_id(const struct volt_machine *m);
 
 /**
  * volt_machine_start - boot a machine
- * @m:   machine; nothing happens if it runs
- * @ret: its streams from the first byte on, for volt_attach_free(); NULL if not wanted
- * @e:   why it failed
+ * @m:          machine
+ * @options:    {"begun": when the wish was uttered, nanoseconds of CLOCK_BOOTTIME, for the
+ *              timeline, "remove_on_failure": bool, "stdin": bool, with streams only}, or
+ *              NULL
+ * @ret:        its streams from the first byte on, for volt_attach_free(); NULL if not
+ *              wanted
+ * @ret_status: on failure, the exit status a shell would give: 127 where the image has no
+ *              such program, 126 where it cannot be run, else 125; may be NULL
+ * @e:          why it failed
  *
- * Returns when its workload runs.
+ * Returns when its workload runs. A caller that dies before has given the start up.
  *
- * Return: 0 or a negative errno; -ENOENT where the image has no such command, -ENOEXEC
- * where it cannot be run.
+ * Return: 0 or a negative errno; -EALREADY where it runs.
  * Since: 0.1
  */
-int volt_machine_start(struct volt_machine *m, struct volt_attach **ret,
-		       struct volt_error *e);
+int volt_machine_start(struct volt_machine *m, const char *options,
+		       struct volt_attach **ret, int *ret_status, struct volt_error *e);
 
 /**
  * volt_machine_stop - end a machine: its signal, the power button, then force
@@ -493,6 +528,17 @@ int volt_machine_stop(struct volt_machine *m, int timeout, struct volt_error *e)
  * Since: 0.1
  */
 int volt_machine_kill(struct volt_machine *m, const char *signal, struct volt_error *e);
+
+/**
+ * volt_machine_pause - stop a machine's processors, or let them go on
+ * @m:  machine
+ * @on: stop them
+ * @e:  why it failed
+ *
+ * Return: 0 or a negative errno; -ESRCH where it does not run.
+ * Since: 0.1
+ */
+int volt_machine_pause(struct volt_machine *m, bool on, struct volt_error *e);
 
 /**
  * volt_machine_restart - stop and start a machine
@@ -582,20 +628,22 @@ int volt_machine_logs(struct volt_machine *m, const char *options, volt_logs_fn 
 
 /**
  * volt_machine_attach - talk to what runs in a machine
- * @m:   machine
- * @ret: to be given to volt_attach_free()
- * @e:   why it failed
+ * @m:       machine
+ * @options: {"stdin": bool}, or NULL
+ * @ret:     to be given to volt_attach_free(), before @m is freed
+ * @e:       why it failed
  *
- * Return: 0 or a negative errno; -ESRCH where it does not run.
+ * Return: 0 or a negative errno; -ESRCH where it does not run, -EBUSY where another has
+ * its stdin.
  * Since: 0.1
  */
-int volt_machine_attach(struct volt_machine *m, struct volt_attach **ret,
-			struct volt_error *e);
+int volt_machine_attach(struct volt_machine *m, const char *options,
+			struct volt_attach **ret, struct volt_error *e);
 
 /* --- streams --- */
 
 /**
- * volt_attach_fd - what to poll for volt_attach_read()
+ * volt_attach_fd - what to poll before volt_attach_next()
  * @a: streams
  *
  * Return: a descriptor that stays the library's.
@@ -604,19 +652,25 @@ int volt_machine_attach(struct volt_machine *m, struct volt_attach **ret,
 int volt_attach_fd(const struct volt_attach *a);
 
 /**
- * volt_attach_read - take what has arrived, without waiting
- * @a:      streams
- * @stream: 1 is stdout, 2 is stderr
- * @bytes:  where to
- * @size:   at most so many
- * @e:      why it failed
+ * volt_attach_events - what to poll that descriptor for
+ * @a: streams
  *
- * Return: how many bytes; 0 when the machine has ended (see volt_machine_wait()) or the
- * streams were closed by it; -EAGAIN when nothing is there; another negative errno.
+ * Return: POLLIN, and POLLOUT while something taken is not sent yet.
  * Since: 0.1
  */
-long volt_attach_read(struct volt_attach *a, int *stream, void *bytes, size_t size,
-		      struct volt_error *e);
+short volt_attach_events(const struct volt_attach *a);
+
+/**
+ * volt_attach_next - take what has arrived and send what waits, without waiting
+ * @a:   streams
+ * @ret: what it is
+ * @e:   why it failed
+ *
+ * Return: 0 or a negative errno; -EAGAIN, without a message, when nothing has arrived.
+ * Since: 0.1
+ */
+int volt_attach_next(struct volt_attach *a, struct volt_output *ret,
+		     struct volt_error *e);
 
 /**
  * volt_attach_write - send to the workload's stdin, without waiting
