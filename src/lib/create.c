@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Theory of operation: from a wish to a machine
+ *
+ * The image is found (or pulled), its root file system made if it is not cached, the wish
+ * completed from the image's config, the machine made, and a ref of kind "machines"
+ * written that keeps the image's objects alive. The order matters twice.
+ *
+ * The ref comes after the machine: whoever sees a ref without its machine may then be sure
+ * that the machine was removed, and removes the ref (refs_sweep()). So a supervisor that
+ * removes its own machine needs to know nothing of the store. And ref_write() fails if an
+ * object is gone, so an image that somebody removed in between is noticed.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/io.h"
+#include "base/strv.h"
+#include "image/image.h"
+#include "image/platform.h"
+#include "image/transfer.h"
+#include "lib/internal.h"
+#include "rootfs/rootfs.h"
+#include "store/ref.h"
+
+int transport_from(const json_t *options, struct image_transport *t, struct volt_error *e)
+{
+	const json_t *tls = json_object_get(options, "tls_verify");
+	int r;
+
+	*t = (struct image_transport){ 0 };
+	if (tls && !json_is_boolean(tls))
+		return fail(e, EINVAL, "'tls_verify' is not a boolean");
+	if (tls)
+		t->tls_verify = json_is_true(tls) ? "true" : "false";
+	r = json_get_string(options, "authfile", &t->authfile, e);
+	return r < 0 ? r : json_get_string(options, "creds", &t->creds, e);
+}
+
+int image_for(struct volt_ctx *ctx, const char *ref, const char *arch,
+	      const json_t *options, struct image **ret, struct volt_error *e)
+{
+	struct image_pull pull = { .arch = arch };
+	const char *policy = "missing";
+	struct images *is;
+	int r;
+
+	if ((r = json_get_string(options, "pull", &policy, e)) < 0 ||
+	    (r = image_policy_parse(policy, &pull.policy, e)) < 0 ||
+	    (r = transport_from(options, &pull.transport, e)) < 0 ||
+	    (r = ctx_images(ctx, &is, e)) < 0)
+		return r;
+	return image_pull(is, ref, &pull, ret, e);
+}
+
+/* Without a wish for an architecture the machine is what its image is for. */
+static int choose_arch(struct volt_ctx *ctx, struct spec *s, const struct image *img,
+		       struct volt_error *e)
+{
+	const struct platform *host = platform_find(NULL), *wish = NULL;
+
+	if (s->arch) {
+		wish = platform_find(s->arch);
+		if (!wish)
+			return fail(e, EINVAL, "architecture '%s' is not known", s->arch);
+		if (*img->arch && strcmp(img->arch, wish->arch) != 0)
+			return fail(e, EINVAL, "image '%s' is for %s, not %s",
+				    s->image.ref, img->arch, wish->arch);
+		free(s->arch);
+		s->arch = strdup(wish->arch);
+	} else {
+		s->arch = strdup(*img->arch ? img->arch : host ? host->arch : "x86_64");
+	}
+	if (!s->arch)
+		return fail_oom(e);
+	if (!wish && host && strcmp(s->arch, host->arch) != 0)
+		log_line(&ctx->log, 4 /* warning */,
+			 "image '%s' is for %s: emulating that on this %s host",
+			 s->image.ref, s->arch, host->arch);
+	return 0;
+}
+
+static int complete(struct volt_ctx *ctx, struct spec *s, const struct image *img,
+		    struct volt_error *e)
+{
+	char id[DIGEST_HEX_SIZE];
+	int r;
+
+	r = choose_arch(ctx, s, img, e);
+	if (r < 0)
+		return r;
+	s->image.digest = img->manifest;
+	s->image.config = img->config;
+	s->image.tree = img->tree;
+	if (!s->image.name) {
+		s->image.name = strdup(img->name      ? img->name
+				       : img->names.n ? img->names.v[0]
+						      : digest_hex(&img->config, id));
+		if (!s->image.name)
+			return fail_oom(e);
+	}
+	return process_make(s, img, e);
+}
+
+static int write_ref(struct volt_ctx *ctx, const char *id, const struct image *img,
+		     struct volt_error *e)
+{
+	json_auto_t *ref =
+		json_pack("{s:i, s:{}, s:[]}", "version", 1, "objects", "lists");
+	int r = ref ? image_pin(ctx->images, img, ref, e) : fail_oom(e);
+
+	return r < 0 ? r : ref_write(ctx->store, "machines", id, ref, e);
+}
+
+/* A machine whose image went away while it was made is none. */
+static int make(struct volt_ctx *ctx, struct spec *s, const struct image *img,
+		struct machine **ret, struct volt_error *e)
+{
+	_cleanup_(machine_closep) struct machine *m = NULL;
+	int r = machine_create(ctx_env(ctx), s, &m, e);
+
+	if (r < 0)
+		return r;
+	r = write_ref(ctx, machine_id(m), img, e);
+	if (r < 0) {
+		(void)machine_remove(m, true, NULL);
+		return fail_in(e, r, "image '%s'", s->image.ref);
+	}
+	*ret = TAKE_PTR(m);
+	return 0;
+}
+
+/* "replace": a machine that has the name goes first. */
+static int make_room(struct volt_ctx *ctx, const char *name, const json_t *options,
+		     struct volt_error *e)
+{
+	_cleanup_(machine_closep) struct machine *m = NULL;
+	bool replace = false;
+	int r;
+
+	r = json_get_bool(options, "replace", &replace, e);
+	if (r < 0 || !replace || !name)
+		return r;
+	r = machine_open(ctx_env(ctx), name, &m, e);
+	return r == -ENOENT ? 0 : r < 0 ? r : machine_remove(m, true, e);
+}
+
+/* What fails early and cheaply fails before anything is pulled. */
+static int check_name(struct volt_ctx *ctx, const char *name, const json_t *options,
+		      struct volt_error *e)
+{
+	_cleanup_(machine_closep) struct machine *m = NULL;
+	bool replace = false;
+
+	(void)json_get_bool(options, "replace", &replace, NULL);
+	if (!name || replace || machine_open(ctx_env(ctx), name, &m, NULL) < 0)
+		return 0;
+	return fail(e, EEXIST,
+		    "the name '%s' is in use by machine %.12s; remove it, take another "
+		    "name, or use --replace",
+		    name, machine_id(m));
+}
+
+static int create(struct volt_ctx *ctx, struct spec *s, const json_t *options,
+		  struct volt_machine *vm, struct volt_error *e)
+{
+	_cleanup_(image_freep) struct image *img = NULL;
+	_cleanup_close_ int rootfs = -1;
+	int r;
+
+	if ((r = check_name(ctx, s->name, options, e)) < 0 ||
+	    (r = kernel_check(ctx, s->kernel, s->arch, e)) < 0 ||
+	    (r = image_for(ctx, s->image.ref, s->arch, options, &img, e)) < 0 ||
+	    (r = complete(ctx, s, img, e)) < 0)
+		return r;
+	vm->resolved = clock_monotonic();
+	rootfs = rootfs_erofs(ctx->rootfd, ctx->store, &img->tree, e);
+	if (rootfs < 0)
+		return rootfs;
+	r = make_room(ctx, s->name, options, e);
+	return r < 0 ? r : make(ctx, s, img, &vm->m, e);
+}
+
+int volt_machine_create(struct volt_ctx *ctx, const char *spec, const char *options,
+			struct volt_machine **ret, struct volt_error *e)
+{
+	static const char *const known[] = { "pull",     "replace", "tls_verify",
+					     "authfile", "creds",   NULL };
+	_cleanup_(volt_machine_freep) struct volt_machine *vm = calloc(1, sizeof(*vm));
+	_cleanup_(spec_freep) struct spec *s = NULL;
+	json_auto_t *wish = NULL, *o = NULL;
+	int r;
+
+	if (!vm)
+		return fail_oom(e);
+	vm->ctx = ctx;
+	if ((r = json_parse(spec, strlen(spec), "the spec", &wish, e)) < 0 ||
+	    (r = document_parse(options, known, &o, e)) < 0 ||
+	    (r = spec_parse(wish, SPEC_WISH, &s, e)) < 0 ||
+	    (r = create(ctx, s, o, vm, e)) < 0)
+		return r;
+	if (ret)
+		*ret = TAKE_PTR(vm);
+	return 0;
+}
+
+/* Refs of machines that are gone. A ref is written after its machine: one that is seen
+ * before its machine is looked for, and then has none, never gets one again. */
+int refs_sweep(struct volt_ctx *ctx, struct volt_error *e)
+{
+	_cleanup_strv_ struct strv names = { 0 };
+	char path[DIGEST_HEX_SIZE + 16];
+	int r;
+
+	r = ref_list(ctx->store, "machines", &names, e);
+	if (r < 0)
+		return r;
+	strv_foreach(name, names.v) {
+		(void)snprintf(path, sizeof(path), "machines/%.64s", *name);
+		if (faccessat(ctx->rootfd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
+		    errno != ENOENT)
+			continue;
+		r = ref_remove(ctx->store, "machines", *name, e);
+		if (r < 0 && r != -ENOENT)
+			return r;
+	}
+	return 0;
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Each check looks at one thing that running a machine needs, by using it where that is
+ * possible: a file that is there proves little. It says what it found and, unless all is
+ * well, what to do.
+ */
+
+#include <errno.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/spawn.h"
+#include "image/platform.h"
+#include "lib/host.h"
+#include "lib/internal.h"
+#include "profile/profile.h"
+
+#define SPACE_LOW    (1ull << 30)
+#define SPACE_NEEDED (100ull << 20)
+
+struct doctor {
+	struct volt_ctx *ctx;
+	json_t *checks;
+	int errors;
+};
+
+enum verdict {
+	GOOD,
+	WARNING,
+	BAD
+};
+
+static void report(struct doctor *d, const char *check, enum verdict v, const char *found,
+		   const char *advice)
+{
+	static const char *const words[] = { "ok", "warning", "error" };
+
+	d->errors += v == BAD;
+	(void)json_array_append_new(d->checks,
+				    json_pack("{s:s, s:s, s:s, s:s}", "check", check,
+					      "status", words[v], "found", found,
+					      "advice", v == GOOD ? "" : advice));
+}
+
+static void check_kvm(struct doctor *d)
+{
+	struct kvm_verdict v = { 0 };
+	struct volt_error e = { 0 };
+
+	if (kvm_probe(d->ctx->runfd, true, &v, &e) < 0)
+		report(d, "KVM", WARNING, e.msg, "machines are emulated, which is slow");
+	else
+		report(d, "KVM", v.usable ? GOOD : WARNING, v.why,
+		       "machines are emulated meanwhile, which is slow but works");
+}
+
+static void check_qemu(struct doctor *d)
+{
+	const struct profile_wish wish = { .arch = profile_arch_find(NULL) };
+	_cleanup_(profile_freep) struct profile *p = NULL;
+	_cleanup_free_ char *version = NULL;
+	struct volt_error e = { 0 };
+	char found[256];
+
+	if (profile_resolve(&wish, d->ctx->qemu_dir, &p, &e) < 0) {
+		report(d, "QEMU", BAD, e.msg, "apt install qemu-system-x86");
+		return;
+	}
+	if (profile_version(p, &version, &e) < 0) {
+		report(d, "QEMU", BAD, e.msg, "it is there but does not run");
+		return;
+	}
+	(void)snprintf(found, sizeof(found), "%s, version %s", p->qemu, version);
+	report(d, "QEMU", GOOD, found, "");
+	if (p->virtiofsd)
+		report(d, "virtiofsd", GOOD, p->virtiofsd, "");
+	else
+		report(d, "virtiofsd", WARNING, "not found",
+		       "volumes go through 9p, which is slower; apt install "
+		       "qemu-system-common");
+}
+
+static void check_program(struct doctor *d, const char *name, enum verdict otherwise,
+			  const char *advice)
+{
+	char path[HOST_PATH_SIZE];
+	const char *found = host_program(name, path);
+
+	report(d, name, found ? GOOD : otherwise, found ? found : "not found", advice);
+}
+
+static void check_kernel(struct doctor *d)
+{
+	struct volt_error e = { 0 };
+
+	if (kernel_check(d->ctx, NULL, NULL, &e) < 0)
+		report(d, "kernel", BAD, e.msg,
+		       "volt kernel import (Debian's), or volt kernel build (boots "
+		       "faster)");
+	else
+		report(d, "kernel", GOOD, "there is a default one", "");
+}
+
+/* Tried in a child: a process that has made one cannot go back. */
+static void check_namespaces(struct doctor *d)
+{
+	const char *const argv[] = { "unshare", "--user", "--map-root-user", "true",
+				     NULL };
+	struct spawn s = SPAWN_INIT;
+	struct volt_error e = { 0 };
+
+	s.argv = argv;
+	if (spawn_run(&s, 4096, NULL, &e) == 0)
+		report(d, "user namespaces", GOOD, "can be made", "");
+	else
+		report(d, "user namespaces", WARNING, e.msg,
+		       "QEMU's helpers are less confined; see "
+		       "kernel.unprivileged_userns_clone and user.max_user_namespaces");
+}
+
+static void check_cgroups(struct doctor *d)
+{
+	struct statfs f;
+
+	if (statfs("/sys/fs/cgroup", &f) < 0)
+		report(d, "cgroups", WARNING, "not mounted",
+		       "machines are bounded by QEMU alone");
+	else if (f.f_type == 0x63677270) /* CGROUP2_SUPER_MAGIC */
+		report(d, "cgroups", GOOD, "version 2", "");
+	else
+		report(d, "cgroups", WARNING, "version 1 or hybrid",
+		       "machines are bounded by QEMU alone");
+}
+
+static void check_space(struct doctor *d)
+{
+	unsigned long long left;
+	struct statvfs f;
+	char found[320];
+
+	if (fstatvfs(d->ctx->rootfd, &f) < 0) {
+		report(d, "disk space", WARNING, strerrordesc_np(errno), d->ctx->root);
+		return;
+	}
+	left = (unsigned long long)f.f_bavail * f.f_frsize;
+	(void)snprintf(found, sizeof(found), "%.1f GB free for '%.200s'",
+		       (double)left / 1e9, d->ctx->root);
+	report(d, "disk space",
+	       left < SPACE_NEEDED ? BAD
+	       : left < SPACE_LOW  ? WARNING
+				   : GOOD,
+	       found, "volt system prune --all frees what nothing needs");
+}
+
+static void check_run(struct doctor *d)
+{
+	struct statfs f;
+	char found[320];
+
+	(void)snprintf(found, sizeof(found), "'%.200s'", d->ctx->run);
+	if (fstatfs(d->ctx->runfd, &f) < 0 || f.f_type != 0x01021994 /* TMPFS_MAGIC */)
+		report(d, "run directory", geteuid() == 0 ? GOOD : WARNING, found,
+		       "it is on a disk: what is left in it by a crash survives a "
+		       "restart of the host, and is then removed by the next command");
+	else
+		report(d, "run directory", GOOD, found, "");
+}
+
+int volt_doctor(struct volt_ctx *ctx, char **ret, struct volt_error *e)
+{
+	struct doctor d = { .ctx = ctx, .checks = json_array() };
+
+	if (!d.checks)
+		return fail_oom(e);
+	check_kvm(&d);
+	check_qemu(&d);
+	check_kernel(&d);
+	check_program(&d, "passt", WARNING,
+		      "ports go through QEMU's own network, which is slower; apt install "
+		      "passt");
+	check_program(&d, "skopeo", BAD, "no image can be fetched; apt install skopeo");
+	check_program(&d, "buildah", WARNING,
+		      "no Containerfile can be built; apt install buildah");
+	check_namespaces(&d);
+	check_cgroups(&d);
+	check_space(&d);
+	check_run(&d);
+	return answer(d.errors, d.checks, ret, e);
+}
