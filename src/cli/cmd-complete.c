@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the scripts of `volt completion` ask: given the words of a command line, what
+ * could stand in place of the last? The answer follows the parser: global options, one or
+ * two words of a command, its options (whose values are skipped), its arguments.
+ */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/strv.h"
+#include "cli/cmd.h"
+#include "cli/find.h"
+#include "cli/help.h"
+#include "cli/options.h"
+#include "cli/print.h"
+
+static const struct poptOption options[] = { POPT_TABLEEND };
+
+struct wanted {
+	const char *word;
+	size_t length; /* of its name, before any "=" */
+	const struct poptOption *found;
+};
+
+static int find_option(void *data, const struct poptOption *opt)
+{
+	struct wanted *w = data;
+	bool is_long = w->word[1] == '-';
+
+	if (is_long && (!opt->longName || strlen(opt->longName) != w->length - 2 ||
+			strncmp(opt->longName, w->word + 2, w->length - 2) != 0))
+		return 0;
+	/* of a cluster such as -it, the last takes the value */
+	if (!is_long && (!opt->shortName || opt->shortName != w->word[w->length - 1]))
+		return 0;
+	w->found = opt;
+	return 1;
+}
+
+/* The option that takes the word after @word as its value; NULL: none does. */
+static const struct poptOption *waits_for_value(const struct poptOption *table,
+						const char *word)
+{
+	struct wanted w = { .word = word, .length = strcspn(word, "=") };
+
+	if (word[0] != '-' || !word[1] || word[w.length] == '=')
+		return NULL;
+	if (options_each(table, find_option, &w) == 0)
+		return NULL;
+	return option_takes_value(w.found) ? w.found : NULL;
+}
+
+static int print_option(void *data, const struct poptOption *opt)
+{
+	if (opt->longName && !(opt->argInfo & POPT_ARGFLAG_DOC_HIDDEN))
+		(void)printf("--%s\n", opt->longName);
+	return 0;
+}
+
+static void print_commands(const char *group)
+{
+	size_t n = group ? strlen(group) : 0;
+
+	for (const struct cmd *const *c = cmds; *c; c++) {
+		const char *name = (*c)->name;
+
+		if (*c == &cmd_complete)
+			continue;
+		if (group && (strncmp(name, group, n) != 0 || name[n] != ' '))
+			continue;
+		/* Once for a group: its first command stands for it. */
+		if (!group && strchr(name, ' ') && c != cmds &&
+		    strncmp(name, c[-1]->name, strcspn(name, " ") + 1) == 0)
+			continue;
+		(void)printf("%.*s\n", group ? 64 : (int)strcspn(name, " "),
+			     group ? name + n + 1 : name);
+	}
+}
+
+static void print_names(struct volt_ctx *ctx,
+			int (*list)(struct volt_ctx *ctx, char **ret,
+				    struct volt_error *e))
+{
+	json_auto_t *all = NULL;
+	json_t *item, *name;
+	char *text;
+	size_t i, k;
+
+	if (list(ctx, &text, NULL) < 0 || parse_answer(text, &all, NULL) < 0)
+		return;
+	json_array_foreach(all, i, item) {
+		if (*member(item, "name"))
+			(void)puts(member(item, "name"));
+		json_array_foreach(json_object_get(item, "names"), k, name)
+			(void)puts(json_string_value(name));
+	}
+}
+
+static int list_machines(struct volt_ctx *ctx, char **ret, struct volt_error *e)
+{
+	return volt_machine_list(ctx, "{\"all\":true}", ret, e);
+}
+
+static void print_words(struct volt_ctx *ctx, enum word kind)
+{
+	switch (kind) {
+	case WORD_MACHINE:
+		print_names(ctx, list_machines);
+		break;
+	case WORD_IMAGE:
+	case WORD_IMAGE_FIRST:
+		print_names(ctx, volt_image_list);
+		break;
+	case WORD_KERNEL:
+		print_names(ctx, volt_kernel_list);
+		break;
+	case WORD_FILE:
+		(void)puts(":file");
+		break;
+	case WORD_COMMAND:
+		print_commands(NULL);
+		break;
+	case WORD_NONE:
+		break;
+	}
+}
+
+static void print_value(struct volt_ctx *ctx, const struct poptOption *opt)
+{
+	const char *kind = opt->argDescrip ? opt->argDescrip : "";
+
+	if (strcmp(kind, "KERNEL") == 0)
+		print_words(ctx, WORD_KERNEL);
+	else if (strcmp(kind, "FORMAT") == 0)
+		(void)puts("json\ntable");
+	else if (strstr(kind, "FILE") || strcmp(kind, "DIR") == 0 ||
+		 strncmp(kind, "HOST:", 5) == 0)
+		(void)puts(":file");
+}
+
+/* Skips options (and their values) from *@i on. False: the last word was reached, and
+ * what could stand there is printed. */
+static bool skip_options(struct volt_ctx *ctx, const struct poptOption *table, int argc,
+			 const char **argv, int *i)
+{
+	for (; *i < argc && argv[*i][0] == '-'; (*i)++) {
+		const struct poptOption *opt = waits_for_value(table, argv[*i]);
+
+		if (*i == argc - 1) {
+			(void)options_each(table, print_option, NULL);
+			(void)puts("--help");
+			return false;
+		}
+		if (opt && ++*i == argc - 1) {
+			print_value(ctx, opt);
+			return false;
+		}
+	}
+	return *i < argc;
+}
+
+static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_error *e)
+{
+	const struct cmd *c = NULL;
+	int i = 0, words = 0, first;
+
+	if (argc == 0 || !skip_options(ctx, global_options, argc, argv, &i))
+		return 0;
+	if (i == argc - 1) {
+		print_commands(NULL);
+		return 0;
+	}
+	if (i == argc - 2 && cmd_is_group(argv[i])) {
+		print_commands(argv[i]);
+		return 0;
+	}
+	if (cmd_find(argc - i, argv + i, &c, &words, NULL) < 0)
+		return 0;
+	i += words;
+	if (i >= argc || !skip_options(ctx, c->options, argc, argv, &i))
+		return 0;
+	first = i;
+	if (c->words == WORD_IMAGE_FIRST && argc - 1 > first)
+		(void)puts(":file"); /* the guest's words: as good a guess as any */
+	else
+		print_words(ctx, c->words);
+	return 0;
+}
+
+const struct cmd cmd_complete = {
+	.name = "complete",
+	.args = "[WORD...]",
+	.help = "Print what could stand in place of the last word, for shells",
+	.options = options,
+	.max_args = -1,
+	.run = run,
+};

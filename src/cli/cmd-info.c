@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "base/error.h"
+#include "cli/cmd.h"
+#include "cli/print.h"
+
+static const struct poptOption options[] = { POPT_TABLEEND };
+
+static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_error *e)
+{
+	json_auto_t *j = NULL;
+	char *text;
+	int r;
+
+	r = volt_info(ctx, &text, e);
+	if (r == 0)
+		r = parse_answer(text, &j, e);
+	return r < 0 ? r : print_json(j, e);
+}
+
+const struct cmd cmd_info = {
+	.name = "info",
+	.alias = { "system info" },
+	.args = "",
+	.help = "Show what this installation is and holds",
+	.options = options,
+	.run = run,
+};

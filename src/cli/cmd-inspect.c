@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <errno.h>
+
+#include "base/error.h"
+#include "cli/cmd.h"
+#include "cli/print.h"
+#include "cli/select.h"
+
+static struct selection sel = { .command = "inspect" };
+static const char *format;
+
+static const struct poptOption options[] = { { "format", 'f', POPT_ARG_STRING, &format, 0,
+					       "json, the only one there is", "FORMAT" },
+					     OPTION_LATEST(sel),
+					     POPT_TABLEEND };
+
+static int inspect(struct volt_machine *m, const char *name, void *data,
+		   struct volt_error *e)
+{
+	json_t *all = data, *j;
+	char *text;
+	int r;
+
+	r = volt_machine_inspect(m, &text, e);
+	if (r == 0)
+		r = parse_answer(text, &j, e);
+	if (r < 0)
+		return r;
+	return json_array_append_new(all, j) < 0 ? fail_oom(e) : 0;
+}
+
+static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_error *e)
+{
+	json_auto_t *all = json_array();
+	int r, printed;
+
+	if (format && format_is_json(format, e) != 1)
+		return fail(e, EINVAL, "format '%s' is not 'json'", format);
+	r = select_each(ctx, &sel, argc, argv, inspect, all, e);
+	if (r < 0)
+		return r;
+	printed = print_json(all, e);
+	return printed < 0 ? printed : r;
+}
+
+const struct cmd cmd_inspect = {
+	.name = "inspect",
+	.alias = { "machine inspect" },
+	.args = "MACHINE...",
+	.help = "Show all about machines",
+	.options = options,
+	.max_args = -1,
+	.words = WORD_MACHINE,
+	.run = run,
+};

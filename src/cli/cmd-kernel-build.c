@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "cli/cmd.h"
+#include "cli/progress.h"
+#include "cli/registry.h"
+
+static const char *arch, *name, *source;
+static int jobs, quiet;
+
+static const struct poptOption options[] = {
+	{ "arch", 0, POPT_ARG_STRING, &arch, 0,
+	  "Build for this architecture instead of the host's", "ARCH" },
+	{ "jobs", 'j', POPT_ARG_INT, &jobs, 0, "Compile so many files at once", "N" },
+	{ "name", 0, POPT_ARG_STRING, &name, 0, "Name it; else after its version",
+	  "NAME" },
+	{ "quiet", 'q', POPT_ARG_NONE, &quiet, 0, "Show no progress", NULL },
+	{ "source", 0, POPT_ARG_STRING, &source, 0,
+	  "Sources, a directory or tar archive; else Debian's linux-source", "FILE" },
+	POPT_TABLEEND
+};
+
+static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_error *e)
+{
+	_cleanup_free_ char *text = NULL, *made = NULL;
+	json_auto_t *j = json_object();
+	int r = 0;
+
+	if (jobs < 0 || jobs > 1024)
+		return fail(e, EINVAL, "option '--jobs': %d is not from 1 to 1024", jobs);
+	if (jobs)
+		r = json_object_set_new(j, "jobs", json_integer(jobs));
+	if (r < 0 || put_word(j, "arch", arch) < 0 || put_word(j, "name", name) < 0 ||
+	    put_word(j, "source", source) < 0)
+		r = -1;
+	r = options_text(j, r, &text, e);
+	if (r < 0)
+		return r;
+	if (!quiet)
+		progress_show(ctx);
+	r = volt_kernel_build(ctx, text, &made, e);
+	progress_clear();
+	if (r == 0)
+		(void)puts(made);
+	return r;
+}
+
+const struct cmd cmd_kernel_build = {
+	.name = "kernel build",
+	.args = "",
+	.help = "Build a small kernel that boots fast, from Debian's sources",
+	.options = options,
+	.run = run,
+};

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "cli/cmd.h"
+#include "cli/progress.h"
+#include "cli/registry.h"
+
+static const char *arch, *modules, *name;
+static int quiet;
+
+static const struct poptOption options[] = {
+	{ "arch", 0, POPT_ARG_STRING, &arch, 0,
+	  "For this architecture instead of the host's", "ARCH" },
+	{ "modules", 0, POPT_ARG_STRING, &modules, 0,
+	  "The modules of a kernel image, its lib/modules/RELEASE", "DIR" },
+	{ "name", 0, POPT_ARG_STRING, &name, 0, "Name it; else after its version",
+	  "NAME" },
+	{ "quiet", 'q', POPT_ARG_NONE, &quiet, 0, "Show no progress", NULL },
+	POPT_TABLEEND
+};
+
+static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_error *e)
+{
+	_cleanup_free_ char *text = NULL, *made = NULL;
+	json_auto_t *j = json_object();
+	int r = 0;
+
+	if (put_word(j, "name", name) < 0 || put_word(j, "arch", arch) < 0 ||
+	    put_word(j, "modules", modules) < 0 ||
+	    put_word(j, "source", argc > 0 ? argv[0] : "debian") < 0)
+		r = -1;
+	r = options_text(j, r, &text, e);
+	if (r < 0)
+		return r;
+	if (!quiet)
+		progress_show(ctx);
+	r = volt_kernel_import(ctx, text, &made, e);
+	progress_clear();
+	if (r == 0)
+		(void)puts(made);
+	return r;
+}
+
+const struct cmd cmd_kernel_import = {
+	.name = "kernel import",
+	.args = "[debian[:PACKAGE]|host|FILE]",
+	.help = "Take a kernel for machines to boot, by default from Debian",
+	.options = options,
+	.max_args = 1,
+	.words = WORD_FILE,
+	.run = run,
+};

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "cli/cmd.h"
+#include "cli/select.h"
+
+static struct selection sel = { .command = "rm" };
+static int force, timeout = -1;
+
+static const struct poptOption options[] = {
+	OPTION_ALL(sel, "Remove every machine"),
+	OPTION_CIDFILE(sel),
+	{ "filter", 0, POPT_ARG_ARGV, &sel.filter, 0,
+	  "Only machines with a name, id, label, status, ancestor or exited like this",
+	  "KEY=VALUE" },
+	{ "force", 'f', POPT_ARG_NONE, &force, 0, "Also those that run", NULL },
+	OPTION_IGNORE(sel),
+	OPTION_LATEST(sel),
+	{ "time", 't', POPT_ARG_INT, &timeout, 0,
+	  "Seconds a running one has to end by itself; needs --force", "SECONDS" },
+	POPT_TABLEEND
+};
+
+static int rm(struct volt_machine *m, const char *name, void *data, struct volt_error *e)
+{
+	int r = 0;
+
+	if (force && timeout > 0)
+		r = volt_machine_stop(m, timeout, e);
+	if (r == 0)
+		r = volt_machine_remove(m, force, e);
+	if (r == 0)
+		(void)puts(name);
+	return r;
+}
+
+static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_error *e)
+{
+	int r;
+
+	if (timeout >= 0 && !force)
+		return fail(e, EINVAL, "'--time' needs '--force'");
+	if (timeout < -1)
+		return fail(e, EINVAL, "option '--time': %d is less than 0", timeout);
+	sel.ignore |= force; /* as podman and rm(1) */
+	r = select_each(ctx, &sel, argc, argv, rm, NULL, e);
+	return r == EXIT_VOLT ? 1 : r;
+}
+
+const struct cmd cmd_rm = {
+	.name = "rm",
+	.alias = { "machine rm" },
+	.args = "[MACHINE...]",
+	.help = "Remove machines and all they wrote",
+	.options = options,
+	.max_args = -1,
+	.words = WORD_MACHINE,
+	.run = run,
+};

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/strv.h"
+#include "cli/cmd.h"
+#include "cli/print.h"
+
+static int all, force, ignore;
+
+static const struct poptOption options[] = {
+	{ "all", 'a', POPT_ARG_NONE, &all, 0, "Remove every image", NULL },
+	{ "force", 'f', POPT_ARG_NONE, &force, 0,
+	  "Also with several names, and with the machines made from it", NULL },
+	{ "ignore", 'i', POPT_ARG_NONE, &ignore, 0,
+	  "Say nothing of images that do not exist", NULL },
+	POPT_TABLEEND
+};
+
+static void print_list(const char *what, const json_t *list)
+{
+	json_t *item;
+	size_t i;
+
+	json_array_foreach(list, i, item)
+		(void)printf("%s%s\n", what, json_string_value(item));
+}
+
+static int remove_one(struct volt_ctx *ctx, const char *image, struct volt_error *e)
+{
+	json_auto_t *j = NULL;
+	char *text;
+	int r;
+
+	r = volt_image_remove(ctx, image, force || all, &text, e);
+	if (r == 0)
+		r = parse_answer(text, &j, e);
+	if (r < 0)
+		return r;
+	print_list("Untagged: ", json_object_get(j, "untagged"));
+	print_list("Deleted: ", json_object_get(j, "deleted"));
+	return 0;
+}
+
+static int add_all(struct volt_ctx *ctx, struct strv *names, struct volt_error *e)
+{
+	json_auto_t *list = NULL;
+	json_t *image;
+	char *text;
+	size_t i;
+	int r;
+
+	r = volt_image_list(ctx, &text, e);
+	if (r == 0)
+		r = parse_answer(text, &list, e);
+	if (r < 0)
+		return r;
+	json_array_foreach(list, i, image)
+		if (strv_add(names, member(image, "id")) < 0)
+			return fail_oom(e);
+	return 0;
+}
+
+static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_error *e)
+{
+	_cleanup_strv_ struct strv names = { 0 };
+	int status = 0, r = 0;
+
+	if (all == (argc > 0))
+		return fail(e, EINVAL, "name images, or '--all'");
+	for (int i = 0; i < argc; i++)
+		if (strv_add(&names, argv[i]) < 0)
+			return fail_oom(e);
+	if (all)
+		r = add_all(ctx, &names, e);
+	if (r < 0)
+		return r;
+	strv_foreach(name, names.v) {
+		r = remove_one(ctx, *name, e);
+		if (r == 0 || (r == -ENOENT && (ignore || all)))
+			continue;
+		(void)fprintf(stderr, "volt rmi: %s\n", e->msg);
+		/* podman's: 1 not there, 2 in use, 125 anything else */
+		status = r == -ENOENT ? 1 : r == -EBUSY ? 2 : EXIT_VOLT;
+	}
+	return status;
+}
+
+const struct cmd cmd_rmi = {
+	.name = "rmi",
+	.alias = { "image rm", "image remove" },
+	.args = "[IMAGE...]",
+	.help = "Remove images",
+	.options = options,
+	.max_args = -1,
+	.words = WORD_IMAGE,
+	.run = run,
+};

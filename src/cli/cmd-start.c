@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "cli/cmd.h"
+#include "cli/print.h"
+#include "cli/select.h"
+#include "cli/session.h"
+
+static struct selection sel = { .command = "start" };
+
+static struct {
+	const char *detach_keys;
+	int attach, interactive, sig_proxy;
+} o = { .sig_proxy = 1 };
+
+static const struct poptOption options[] = {
+	{ "all", 0, POPT_ARG_NONE, &sel.all, 0, "Start every machine", NULL },
+	{ "attach", 'a', POPT_ARG_NONE, &o.attach, 0, "Show its stdout and stderr",
+	  NULL },
+	{ "detach-keys", 0, POPT_ARG_STRING, &o.detach_keys, 0,
+	  "Keys that leave it running (ctrl-p,ctrl-q)", "KEYS" },
+	OPTION_FILTER(sel),
+	{ "interactive", 'i', POPT_ARG_NONE, &o.interactive, 0,
+	  "Send it our stdin; with --attach", NULL },
+	OPTION_LATEST(sel),
+	{ "sig-proxy", 0, POPT_ARG_NONE, &o.sig_proxy, 0,
+	  "Pass signals on to it (default); =false does not", NULL },
+	POPT_TABLEEND
+};
+
+static int start(struct volt_machine *m, const char *name, void *data,
+		 struct volt_error *e)
+{
+	int r = volt_machine_start(m, NULL, NULL, NULL, e);
+
+	if (r == -EALREADY)
+		r = 0;
+	if (r == 0)
+		(void)puts(name);
+	return r;
+}
+
+/* What the machine was made with decides what it can be sent. */
+static int wishes(struct volt_machine *m, bool *tty, bool *in, struct volt_error *e)
+{
+	json_auto_t *j = NULL;
+	const json_t *spec;
+	char *text;
+	int r;
+
+	r = volt_machine_inspect(m, &text, e);
+	if (r == 0)
+		r = parse_answer(text, &j, e);
+	if (r < 0)
+		return r;
+	spec = json_object_get(j, "spec");
+	*tty = json_is_true(json_object_get(spec, "tty"));
+	*in = json_is_true(json_object_get(spec, "stdin"));
+	return 0;
+}
+
+static int start_attached(struct volt_machine *m, struct volt_error *e)
+{
+	struct session s = { .machine = m,
+			     .sig_proxy = o.sig_proxy,
+			     .detach_keys = o.detach_keys };
+	int r, status = EXIT_VOLT;
+
+	r = wishes(m, &s.tty, &s.in, e);
+	if (r < 0)
+		return r;
+	s.in = s.in && o.interactive;
+	r = volt_machine_start(m, s.in ? "{\"stdin\":true}" : NULL, &s.attach, &status,
+			       e);
+	if (r < 0) {
+		(void)fprintf(stderr, "volt start: %s\n", e->msg);
+		return status;
+	}
+	r = session_run(&s, e);
+	volt_attach_free(s.attach);
+	return r == SESSION_DETACHED ? 0 : r;
+}
+
+static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_error *e)
+{
+	struct volt_machine *m = NULL;
+	int r;
+
+	if (o.interactive && !o.attach)
+		return fail(e, EINVAL, "'--interactive' needs '--attach'");
+	if (!o.attach)
+		return select_each(ctx, &sel, argc, argv, start, NULL, e);
+	r = select_one(ctx, &sel, argc, argv, &m, e);
+	if (r == 0)
+		r = start_attached(m, e);
+	volt_machine_free(m);
+	return r;
+}
+
+const struct cmd cmd_start = {
+	.name = "start",
+	.alias = { "machine start" },
+	.args = "[MACHINE...]",
+	.help = "Start machines",
+	.options = options,
+	.max_args = -1,
+	.words = WORD_MACHINE,
+	.run = run,
+};

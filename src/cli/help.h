@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdio.h>
+
+#include "cli/cmd.h"
+
+extern const struct poptOption global_options[];
+
+/* The list of commands. Returns 0. */
+int help_commands(FILE *f);
+
+/* How one command is used. Returns 0. */
+int help_command(const struct cmd *c);

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "cli/cmd.h"
+
+/* An option's include table, for tables that share options. */
+#define OPTIONS_INCLUDE(table)                                                        \
+	{                                                                             \
+		NULL, 0, POPT_ARG_INCLUDE_TABLE, (void *)(uintptr_t)(table), 0, NULL, \
+			NULL                                                          \
+	}
+
+/* Words after the options; freed with the context they live in. */
+struct words {
+	poptContext context;
+	int n;
+	const char **v;
+	bool help; /* --help was among them */
+};
+void words_done(struct words *w);
+
+/* Parses up to the first word that is no option (argv[0] is the program's title) into the
+ * variables that @options names. A flag may be followed by "=true" or "=false". */
+int options_parse(const struct poptOption *options, int argc, const char **argv,
+		  struct words *ret, struct volt_error *e);
+
+/* Calls @fn for each option, also in included tables; stops at its first result that is
+ * not 0 and returns it. */
+int options_each(const struct poptOption *options,
+		 int (*fn)(void *data, const struct poptOption *opt), void *data);
+
+/* Does it take a value? */
+bool option_takes_value(const struct poptOption *opt);
+
+/* "true", "1", "false", "0", …: as Go's ParseBool. -EINVAL. */
+int bool_parse(const char *text);

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "cli/print.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/strv.h"
+
+int format_is_json(const char *format, struct volt_error *e)
+{
+	if (!format || strcmp(format, "table") == 0)
+		return 0;
+	if (strcmp(format, "json") == 0)
+		return 1;
+	return fail(e, EINVAL, "format '%s' is neither 'table' nor 'json'", format);
+}
+
+int print_json(const json_t *j, struct volt_error *e)
+{
+	if (!j)
+		return fail_oom(e);
+	if (json_dumpf(j, stdout, JSON_INDENT(2)) < 0)
+		return fail(e, EIO, "write to stdout");
+	(void)putchar('\n');
+	return 0;
+}
+
+int parse_answer(char *text, json_t **ret, struct volt_error *e)
+{
+	_cleanup_free_ char *owned = text;
+
+	return json_parse(owned, strlen(owned), "the library's answer", ret, e);
+}
+
+struct table {
+	size_t n_columns;
+	struct strv cells; /* the titles first */
+};
+
+int table_new(const char *const *titles, size_t n, struct table **ret)
+{
+	struct table *t = calloc(1, sizeof(*t));
+	int r = 0;
+
+	if (!t)
+		return -ENOMEM;
+	t->n_columns = n;
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = table_add(t, titles[i]);
+	if (r < 0) {
+		table_free(t);
+		return r;
+	}
+	*ret = t;
+	return 0;
+}
+
+int table_add(struct table *t, const char *cell)
+{
+	char *copy = strdup(cell ? cell : "");
+
+	for (char *p = copy; p && *p; p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = '?';
+	return copy ? strv_take(&t->cells, copy) : -ENOMEM;
+}
+
+int table_addf(struct table *t, const char *fmt, ...)
+{
+	_cleanup_free_ char *text = NULL;
+	va_list ap;
+	int r;
+
+	va_start(ap, fmt);
+	r = vasprintf(&text, fmt, ap);
+	va_end(ap);
+	if (r < 0) {
+		text = NULL;
+		return -ENOMEM;
+	}
+	return table_add(t, text);
+}
+
+/* Characters, not bytes: UTF-8's continuation bytes take no room. */
+static size_t width_of(const char *text)
+{
+	size_t n = 0;
+
+	for (; *text; text++)
+		n += ((unsigned char)*text & 0xc0) != 0x80;
+	return n;
+}
+
+static size_t column_width(const struct table *t, size_t column, size_t first)
+{
+	size_t widest = 0;
+
+	for (size_t i = first * t->n_columns + column; i < t->cells.n;
+	     i += t->n_columns) {
+		size_t n = width_of(t->cells.v[i]);
+
+		if (n > widest)
+			widest = n;
+	}
+	return widest;
+}
+
+void table_print(const struct table *t, bool titles, FILE *f)
+{
+	size_t first = titles ? 0 : 1;
+
+	if (t->n_columns > 16)
+		return;
+	size_t width[16];
+
+	for (size_t c = 0; c < t->n_columns; c++)
+		width[c] = column_width(t, c, first);
+	for (size_t i = first * t->n_columns; i < t->cells.n; i++) {
+		size_t c = i % t->n_columns;
+		bool last = c == t->n_columns - 1;
+		size_t pad = last ? 0 : width[c] - width_of(t->cells.v[i]) + 2;
+
+		(void)fprintf(f, "%s%*s%s", t->cells.v[i], (int)pad, "",
+			      last ? "\n" : "");
+	}
+}
+
+void table_free(struct table *t)
+{
+	if (!t)
+		return;
+	strv_done(&t->cells);
+	free(t);
+}
+
+const char *human_size(uint64_t bytes, char text[static HUMAN_SIZE])
+{
+	static const char *const units[] = { "B", "kB", "MB", "GB", "TB", "PB", "EB" };
+	double value = (double)bytes;
+	size_t unit = 0;
+
+	while (value >= 1000 && unit + 1 < ARRAY_SIZE(units)) {
+		value /= 1000;
+		unit++;
+	}
+	(void)snprintf(text, HUMAN_SIZE, "%.3g %s", value, units[unit]);
+	if (value >= 999.5) /* "%.3g" would write 1e+03 */
+		(void)snprintf(text, HUMAN_SIZE, "%.0f %s", value, units[unit]);
+	return text;
+}
+
+const char *human_duration(int64_t ns, char text[static HUMAN_SIZE])
+{
+	static const struct {
+		int64_t below; /* in seconds */
+		int64_t unit;
+		const char *name;
+	} steps[] = {
+		{ 60, 1, "second" },
+		{ 46 * 60, 60, "minute" },
+		{ 48 * 3600, 3600, "hour" },
+		{ 14 * 86400, 86400, "day" },
+		{ 60 * 86400, 7 * 86400, "week" },
+		{ 2 * 365 * 86400, 30 * 86400, "month" },
+		{ INT64_MAX, 365 * 86400, "year" },
+	};
+	int64_t s = ns / 1000000000, n;
+	size_t i = 0;
+
+	if (s < 1) {
+		(void)snprintf(text, HUMAN_SIZE, "Less than a second");
+		return text;
+	}
+	if (s >= 60 && s < 120) {
+		(void)snprintf(text, HUMAN_SIZE, "About a minute");
+		return text;
+	}
+	if (s >= 46 * 60 && s < 90 * 60) {
+		(void)snprintf(text, HUMAN_SIZE, "About an hour");
+		return text;
+	}
+	while (s >= steps[i].below)
+		i++;
+	n = (s + steps[i].unit / 2 * (steps[i].unit == 3600)) / steps[i].unit;
+	(void)snprintf(text, HUMAN_SIZE, "%lld %s%s", (long long)n, steps[i].name,
+		       n == 1 ? "" : "s");
+	return text;
+}
+
+const char *member(const json_t *j, const char *key)
+{
+	const char *text = json_string_value(json_object_get(j, key));
+
+	return text ? text : "";
+}
+
+int64_t member_int(const json_t *j, const char *key)
+{
+	return json_integer_value(json_object_get(j, key));
+}
+
+int64_t member_time(const json_t *j, const char *key)
+{
+	int64_t ns = 0;
+
+	if (clock_parse(member(j, key), &ns) < 0)
+		return 0;
+	return ns;
+}

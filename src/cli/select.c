@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "cli/select.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/io.h"
+#include "base/json.h"
+#include "base/strv.h"
+#include "cli/cmd.h"
+#include "cli/print.h"
+
+int select_list(struct volt_ctx *ctx, bool all, const char **filters, json_t **ret,
+		struct volt_error *e)
+{
+	json_auto_t *options = json_pack("{s:b, s:[]}", "all", all, "filters");
+	json_t *list = json_object_get(options, "filters");
+	_cleanup_free_ char *text = NULL;
+	char *answer;
+	int r;
+
+	for (; filters && *filters; filters++)
+		if (json_array_append_new(list, json_string(*filters)) < 0)
+			return fail(e, EINVAL, "filter '%s' is not UTF-8", *filters);
+	text = json_text(options);
+	if (!text)
+		return fail_oom(e);
+	r = volt_machine_list(ctx, text, &answer, e);
+	return r < 0 ? r : parse_answer(answer, ret, e);
+}
+
+static int add_listed(struct volt_ctx *ctx, const struct selection *s, struct strv *ids,
+		      struct volt_error *e)
+{
+	json_auto_t *list = NULL;
+	json_t *m;
+	size_t i;
+	int r;
+
+	r = select_list(ctx, !s->running_only, s->filter, &list, e);
+	if (r < 0)
+		return r;
+	json_array_foreach(list, i, m)
+		if (strv_add(ids, member(m, "id")) < 0)
+			return fail_oom(e);
+	return 0;
+}
+
+static int add_latest(struct volt_ctx *ctx, struct strv *ids, struct volt_error *e)
+{
+	json_auto_t *list = NULL;
+	int r;
+
+	r = select_list(ctx, true, NULL, &list, e);
+	if (r < 0)
+		return r;
+	if (json_array_size(list) == 0)
+		return fail(e, ENOENT, "there is no machine");
+	return strv_add(ids, member(json_array_get(list, 0), "id")) < 0 ? fail_oom(e) : 0;
+}
+
+static int add_cidfile(const char *path, bool ignore, struct strv *ids,
+		       struct volt_error *e)
+{
+	char *text;
+	int r;
+
+	r = read_file_at(AT_FDCWD, path, 4096, &text, NULL);
+	if (r == -ENOENT && ignore)
+		return 0;
+	if (r < 0)
+		return fail_code(e, r, "read id file '%s'", path);
+	text[strcspn(text, "\n")] = '\0';
+	return strv_take(ids, text) < 0 ? fail_oom(e) : 0;
+}
+
+static int collect(struct volt_ctx *ctx, const struct selection *s, int argc,
+		   const char **argv, struct strv *names, struct volt_error *e)
+{
+	bool listed = s->all || s->filter;
+	int r = 0;
+
+	if (argc > 0 && (listed || s->latest))
+		return fail(e, EINVAL,
+			    "name machines, or use an option that selects them");
+	for (int i = 0; i < argc; i++)
+		if (strv_add(names, argv[i]) < 0)
+			return fail_oom(e);
+	for (const char **f = s->cidfile; r == 0 && f && *f; f++)
+		r = add_cidfile(*f, s->ignore, names, e);
+	if (r == 0 && s->latest)
+		r = add_latest(ctx, names, e);
+	if (r == 0 && listed)
+		r = add_listed(ctx, s, names, e);
+	if (r == 0 && names->n == 0 && !listed && !s->cidfile)
+		return fail(e, EINVAL, "which machine? name one; see 'volt %s --help'",
+			    s->command);
+	return r;
+}
+
+int select_each(struct volt_ctx *ctx, const struct selection *s, int argc,
+		const char **argv,
+		int (*fn)(struct volt_machine *m, const char *name, void *data,
+			  struct volt_error *e),
+		void *data, struct volt_error *e)
+{
+	_cleanup_strv_ struct strv names = { 0 };
+	int r, status = 0;
+
+	r = collect(ctx, s, argc, argv, &names, e);
+	if (r < 0)
+		return r;
+	strv_foreach(name, names.v) {
+		struct volt_machine *m = NULL;
+
+		r = volt_machine_open(ctx, *name, &m, e);
+		/* One that has gone since it was listed is none that was asked for. */
+		if (r == -ENOENT && (s->ignore || s->all || s->filter))
+			continue;
+		if (r == 0)
+			r = fn(m, *name, data, e);
+		if (r < 0) {
+			(void)fprintf(stderr, "volt %s: %s\n", s->command, e->msg);
+			status = EXIT_VOLT;
+		}
+		volt_machine_free(m);
+	}
+	return status;
+}
+
+int select_one(struct volt_ctx *ctx, const struct selection *s, int argc,
+	       const char **argv, struct volt_machine **ret, struct volt_error *e)
+{
+	_cleanup_strv_ struct strv names = { 0 };
+	int r;
+
+	r = collect(ctx, s, argc, argv, &names, e);
+	if (r < 0)
+		return r;
+	if (names.n != 1)
+		return fail(e, EINVAL, "one machine at a time");
+	return volt_machine_open(ctx, names.v[0], ret, e);
+}

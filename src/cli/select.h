@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <jansson.h>
+
+#include "volt.h"
+
+/* Which machines a command is about: those named, or as these options say. */
+struct selection {
+	const char *command; /* for messages */
+	int all, latest, ignore;
+	const char **cidfile, **filter;
+	bool running_only; /* what --all means: not those that have ended */
+};
+
+#define OPTION_ALL(s, help)                                        \
+	{                                                          \
+		"all", 'a', POPT_ARG_NONE, &(s).all, 0, help, NULL \
+	}
+#define OPTION_CIDFILE(s)                                         \
+	{                                                         \
+		"cidfile", 0, POPT_ARG_ARGV, &(s).cidfile, 0,     \
+			"The machine whose id FILE holds", "FILE" \
+	}
+#define OPTION_FILTER(s)                                                          \
+	{                                                                         \
+		"filter", 'f', POPT_ARG_ARGV, &(s).filter, 0,                     \
+			"Only machines with a name, id, label, status, ancestor " \
+			"or exited like this",                                    \
+			"KEY=VALUE"                                               \
+	}
+#define OPTION_IGNORE(s)                                                  \
+	{                                                                 \
+		"ignore", 'i', POPT_ARG_NONE, &(s).ignore, 0,             \
+			"Say nothing of machines that do not exist", NULL \
+	}
+#define OPTION_LATEST(s)                                      \
+	{                                                     \
+		"latest", 'l', POPT_ARG_NONE, &(s).latest, 0, \
+			"The machine created last", NULL      \
+	}
+
+/* Calls @fn for each of them with the name to show for it. One that fails is reported and
+ * the others are still done; returns 0, or EXIT_VOLT if one failed. */
+int select_each(struct volt_ctx *ctx, const struct selection *s, int argc,
+		const char **argv,
+		int (*fn)(struct volt_machine *m, const char *name, void *data,
+			  struct volt_error *e),
+		void *data, struct volt_error *e);
+
+/* Exactly one: the one named, or the latest. */
+int select_one(struct volt_ctx *ctx, const struct selection *s, int argc,
+	       const char **argv, struct volt_machine **ret, struct volt_error *e);
+
+/* volt_machine_list() as JSON. */
+int select_list(struct volt_ctx *ctx, bool all, const char **filters, json_t **ret,
+		struct volt_error *e);

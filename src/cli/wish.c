@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "cli/wish.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/io.h"
+#include "base/json.h"
+#include "cli/options.h"
+#include "cli/progress.h"
+#include "cli/wish-parse.h"
+
+static struct {
+	const char *accel, *arch, *authfile, *cidfile, *cpus, *creds, *entrypoint;
+	const char *hostname, *kernel, *memory, *name, *network, *platform, *pull;
+	const char *restart, *stop_signal, *user, *workdir;
+	const char **env, **env_file, **label, **label_file, **log_opt, **publish;
+	const char **tmpfs, **volume;
+	int interactive, quiet, read_only, replace, rm, stop_timeout, tls_verify, tty;
+} o = { .stop_timeout = -1, .tls_verify = -1 };
+
+const struct poptOption wish_options[] = {
+	{ "accel", 0, POPT_ARG_STRING, &o.accel, 0,
+	  "auto (default), kvm, or tcg, which emulates", "ACCEL" },
+	{ "arch", 0, POPT_ARG_STRING, &o.arch, 0,
+	  "Run this architecture instead of the host's", "ARCH" },
+	{ "authfile", 0, POPT_ARG_STRING, &o.authfile, 0,
+	  "Take registry credentials from FILE", "FILE" },
+	{ "cidfile", 0, POPT_ARG_STRING, &o.cidfile, 0, "Write the machine's id to FILE",
+	  "FILE" },
+	{ "cpus", 0, POPT_ARG_STRING, &o.cpus, 0, "Number of processors", "N" },
+	{ "creds", 0, POPT_ARG_STRING, &o.creds, 0, "Credentials for the registry",
+	  "USER[:PASSWORD]" },
+	{ "entrypoint", 0, POPT_ARG_STRING, &o.entrypoint, 0,
+	  "Run this instead of the image's ENTRYPOINT: a program or a JSON array",
+	  "COMMAND" },
+	{ "env", 'e', POPT_ARG_ARGV, &o.env, 0,
+	  "Set a variable; without a value take the caller's; KEY* takes all that begin so",
+	  "KEY[=VALUE]" },
+	{ "env-file", 0, POPT_ARG_ARGV, &o.env_file, 0,
+	  "Set the variables listed in FILE", "FILE" },
+	{ "hostname", 'h', POPT_ARG_STRING, &o.hostname, 0, "Name inside the guest",
+	  "NAME" },
+	{ "interactive", 'i', POPT_ARG_NONE, &o.interactive, 0, "Keep stdin open", NULL },
+	{ "kernel", 0, POPT_ARG_STRING, &o.kernel, 0, "Boot this kernel, see 'kernel ls'",
+	  "KERNEL" },
+	{ "label", 'l', POPT_ARG_ARGV, &o.label, 0, "Attach a label", "KEY[=VALUE]" },
+	{ "label-file", 0, POPT_ARG_ARGV, &o.label_file, 0,
+	  "Attach the labels listed in FILE", "FILE" },
+	{ "log-opt", 0, POPT_ARG_ARGV, &o.log_opt, 0,
+	  "Bound the log: max-size=BYTES or max-file=N", "KEY=VALUE" },
+	{ "memory", 'm', POPT_ARG_STRING, &o.memory, 0, "Memory, such as 512m or 2g",
+	  "SIZE" },
+	{ "name", 0, POPT_ARG_STRING, &o.name, 0, "Name the machine", "NAME" },
+	{ "network", 0, POPT_ARG_STRING, &o.network, 0, "user (default) or none",
+	  "MODE" },
+	{ "platform", 0, POPT_ARG_STRING, &o.platform, 0,
+	  "Run this platform instead of the host's", "[linux/]ARCH" },
+	{ "publish", 'p', POPT_ARG_ARGV, &o.publish, 0,
+	  "Make a guest's port, or a range, reachable on the host",
+	  "[[IP:]HOST:]GUEST[/PROTOCOL]" },
+	{ "pull", 0, POPT_ARG_STRING, &o.pull, 0,
+	  "When to pull: always, missing (default), never or newer", "POLICY" },
+	{ "quiet", 'q', POPT_ARG_NONE, &o.quiet, 0, "Show no progress", NULL },
+	{ "read-only", 0, POPT_ARG_NONE, &o.read_only, 0,
+	  "Give it no writable layer over the image", NULL },
+	{ "replace", 0, POPT_ARG_NONE, &o.replace, 0,
+	  "Remove a machine that has the name first", NULL },
+	{ "restart", 0, POPT_ARG_STRING, &o.restart, 0,
+	  "When it ends: no (default), on-failure[:N], always or unless-stopped",
+	  "POLICY" },
+	{ "rm", 0, POPT_ARG_NONE, &o.rm, 0, "Remove it when it ends", NULL },
+	{ "stop-signal", 0, POPT_ARG_STRING, &o.stop_signal, 0,
+	  "Signal that asks it to end", "SIGNAL" },
+	{ "stop-timeout", 0, POPT_ARG_INT, &o.stop_timeout, 0,
+	  "Seconds it has for that (10)", "SECONDS" },
+	{ "tls-verify", 0, POPT_ARG_NONE, &o.tls_verify, 0,
+	  "Insist on a registry's certificate; =false does not", NULL },
+	{ "tmpfs", 0, POPT_ARG_ARGV, &o.tmpfs, 0, "Mount a file system in memory",
+	  "DIR[:OPTIONS]" },
+	{ "tty", 't', POPT_ARG_NONE, &o.tty, 0, "Give it a terminal", NULL },
+	{ "user", 'u', POPT_ARG_STRING, &o.user, 0, "Run as this user", "USER[:GROUP]" },
+	{ "volume", 'v', POPT_ARG_ARGV, &o.volume, 0, "Mount a host's file or directory",
+	  "HOST:GUEST[:ro|rw]" },
+	{ "workdir", 'w', POPT_ARG_STRING, &o.workdir, 0, "Directory it starts in",
+	  "DIR" },
+	POPT_TABLEEND
+};
+
+/* Adds @value unless it is NULL (not asked for) or broken (*@r). */
+static void put(json_t *j, const char *key, json_t *value, int *r)
+{
+	if (*r >= 0 && json_object_set_new(j, key, value) < 0)
+		*r = -ENOMEM;
+}
+
+static int put_text(json_t *j, const char *key, const char *text, struct volt_error *e)
+{
+	int r = 0;
+
+	if (!text)
+		return 0;
+	if (!*text)
+		return fail(e, EINVAL, "the %s is empty", key);
+	put(j, key, json_string(text), &r);
+	return r < 0 ? fail(e, EINVAL, "the %s '%s' is not UTF-8", key, text) : 0;
+}
+
+static int put_words(json_t *j, const char *key, const char **words, struct volt_error *e)
+{
+	json_t *list = json_array();
+	int r = 0;
+
+	put(j, key, list, &r);
+	for (; r == 0 && words && *words; words++)
+		if (json_array_append_new(list, json_string(*words)) < 0)
+			return fail(e, EINVAL, "'%s' is not UTF-8", *words);
+	return r < 0 ? fail_oom(e) : 0;
+}
+
+/* Parses every word of @words with @parse into an array. */
+static int put_list(json_t *j, const char *key, const char **words,
+		    int (*parse)(json_t *list, const char *word, struct volt_error *e),
+		    struct volt_error *e)
+{
+	json_t *list = json_array();
+	int r = 0;
+
+	put(j, key, list, &r);
+	if (r < 0)
+		return fail_oom(e);
+	for (; words && *words; words++) {
+		r = parse(list, *words, e);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int put_env(json_t *j, struct volt_error *e)
+{
+	json_t *list = json_array();
+	int r = 0;
+
+	put(j, "env", list, &r);
+	for (const char **f = o.env_file; r == 0 && f && *f; f++)
+		r = env_file_parse(list, *f, e);
+	for (const char **w = o.env; r == 0 && w && *w; w++)
+		r = env_parse(list, *w, e);
+	return r;
+}
+
+static int put_labels(json_t *j, struct volt_error *e)
+{
+	json_t *labels = json_object();
+	int r = 0;
+
+	put(j, "labels", labels, &r);
+	for (const char **f = o.label_file; r == 0 && f && *f; f++)
+		r = label_file_parse(labels, *f, e);
+	for (const char **w = o.label; r == 0 && w && *w; w++)
+		r = label_parse(labels, *w, e);
+	return r;
+}
+
+static int put_log(json_t *j, struct volt_error *e)
+{
+	json_t *log = json_object();
+	int r = 0;
+
+	if (!o.log_opt) {
+		json_decref(log);
+		return 0;
+	}
+	put(j, "log", log, &r);
+	for (const char **w = o.log_opt; r == 0 && *w; w++)
+		r = log_opt_parse(log, *w, e);
+	return r;
+}
+
+static int put_arch(json_t *j, struct volt_error *e)
+{
+	const char *arch = o.arch;
+
+	if (o.arch && o.platform)
+		return fail(e, EINVAL, "'--arch' and '--platform' exclude each other");
+	if (o.platform) {
+		arch = platform_arch(o.platform, e);
+		if (!arch)
+			return -EINVAL;
+	}
+	return put_text(j, "arch", arch, e);
+}
+
+static int put_entrypoint(json_t *j, struct volt_error *e)
+{
+	json_t *list = NULL;
+	int r;
+
+	if (!o.entrypoint)
+		return 0;
+	r = entrypoint_parse(o.entrypoint, &list, e);
+	if (r < 0)
+		return r;
+	put(j, "entrypoint", list, &r);
+	return r < 0 ? fail_oom(e) : 0;
+}
+
+static int put_numbers(json_t *j, struct volt_error *e)
+{
+	int64_t memory, cpus;
+	int r = 0;
+
+	if (o.memory) {
+		r = memory_parse(o.memory, &memory, e);
+		if (r < 0)
+			return r;
+		put(j, "memory", json_integer(memory), &r);
+	}
+	if (o.cpus) {
+		r = cpus_parse(o.cpus, &cpus, e);
+		if (r < 0)
+			return r;
+		put(j, "cpus", json_integer(cpus), &r);
+	}
+	if (o.stop_timeout < -1)
+		return fail(e, EINVAL, "option '--stop-timeout': %d is less than 0",
+			    o.stop_timeout);
+	if (o.stop_timeout >= 0)
+		put(j, "stop_timeout", json_integer(o.stop_timeout), &r);
+	return r < 0 ? fail_oom(e) : 0;
+}
+
+static int put_flags(json_t *j, struct volt_error *e)
+{
+	int r = 0;
+
+	put(j, "tty", json_boolean(o.tty), &r);
+	put(j, "stdin", json_boolean(o.interactive), &r);
+	put(j, "read_only", json_boolean(o.read_only), &r);
+	put(j, "rm", json_boolean(o.rm), &r);
+	return r < 0 ? fail_oom(e) : 0;
+}
+
+static int put_texts(json_t *j, struct volt_error *e)
+{
+	const struct {
+		const char *key, *value;
+	} texts[] = {
+		{ "accel", o.accel },
+		{ "hostname", o.hostname },
+		{ "kernel", o.kernel },
+		{ "name", o.name },
+		{ "stop_signal", o.stop_signal },
+		{ "user", o.user },
+		{ "workdir", o.workdir },
+	};
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts) && r == 0; i++)
+		r = put_text(j, texts[i].key, texts[i].value, e);
+	return r;
+}
+
+static int put_policies(json_t *j, struct volt_error *e)
+{
+	json_t *restart = NULL;
+	int r = 0;
+
+	if (o.restart) {
+		r = restart_parse(o.restart, &restart, e);
+		if (r < 0)
+			return r;
+		put(j, "restart", restart, &r);
+	}
+	if (o.network)
+		put(j, "network", json_pack("{s:s}", "mode", o.network), &r);
+	return r < 0 ? fail_oom(e) : 0;
+}
+
+int wish_spec(int argc, const char **argv, json_t **ret, struct volt_error *e)
+{
+	json_auto_t *j = json_object();
+	int r = 0;
+
+	if (o.rm && o.restart && strcmp(o.restart, "no") != 0)
+		return fail(e, EINVAL, "'--rm' and '--restart=%s' exclude each other",
+			    o.restart);
+	put(j, "image", json_pack("{s:s}", "ref", argv[0]), &r);
+	if (r < 0)
+		return fail(e, EINVAL, "image name '%s' is not UTF-8", argv[0]);
+	if ((r = put_texts(j, e)) < 0 || (r = put_flags(j, e)) < 0 ||
+	    (r = put_numbers(j, e)) < 0 || (r = put_policies(j, e)) < 0 ||
+	    (r = put_arch(j, e)) < 0 || (r = put_entrypoint(j, e)) < 0 ||
+	    (r = put_env(j, e)) < 0 || (r = put_labels(j, e)) < 0 ||
+	    (r = put_log(j, e)) < 0 || (r = put_words(j, "ports", o.publish, e)) < 0 ||
+	    (r = put_list(j, "volumes", o.volume, volume_parse, e)) < 0 ||
+	    (r = put_list(j, "tmpfs", o.tmpfs, tmpfs_parse, e)) < 0)
+		return r;
+	if (argc > 1 && (r = put_words(j, "cmd", argv + 1, e)) < 0)
+		return r;
+	*ret = TAKE_PTR(j);
+	return 0;
+}
+
+static int create_options(json_t **ret, struct volt_error *e)
+{
+	json_auto_t *j = json_object();
+	int r = 0;
+
+	put(j, "replace", json_boolean(o.replace), &r);
+	if (o.pull)
+		put(j, "pull", json_string(o.pull), &r);
+	if (o.authfile)
+		put(j, "authfile", json_string(o.authfile), &r);
+	if (o.creds)
+		put(j, "creds", json_string(o.creds), &r);
+	if (o.tls_verify >= 0)
+		put(j, "tls_verify", json_boolean(o.tls_verify), &r);
+	if (r < 0)
+		return fail_oom(e);
+	*ret = TAKE_PTR(j);
+	return 0;
+}
+
+/* Made before the machine, as podman does: a file that is there already belongs to
+ * another machine and is refused before anything is done. */
+static int open_cidfile(int *ret, struct volt_error *e)
+{
+	if (!o.cidfile)
+		return 0;
+	*ret = open(o.cidfile, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (*ret < 0)
+		return fail_errno(e, "make id file '%s'", o.cidfile);
+	return 0;
+}
+
+int wish_create(struct volt_ctx *ctx, const json_t *spec, struct volt_machine **ret,
+		struct volt_error *e)
+{
+	_cleanup_close_ int idfile = -1;
+	_cleanup_free_ char *text = NULL, *options = NULL;
+	json_auto_t *j = NULL;
+	struct volt_machine *m = NULL;
+	int r;
+
+	if (o.replace && !o.name)
+		return fail(e, EINVAL, "'--replace' needs '--name'");
+	r = create_options(&j, e);
+	if (r < 0)
+		return r;
+	text = json_text(spec);
+	options = json_text(j);
+	if (!text || !options)
+		return fail_oom(e);
+	r = open_cidfile(&idfile, e);
+	if (r < 0)
+		return r;
+	if (!o.quiet)
+		progress_show(ctx);
+	r = volt_machine_create(ctx, text, options, &m, e);
+	if (r < 0 && idfile >= 0)
+		(void)unlink(o.cidfile);
+	if (r < 0)
+		return r;
+	if (idfile >= 0 &&
+	    (r = write_all(idfile, volt_machine_id(m), strlen(volt_machine_id(m)))) < 0) {
+		(void)volt_machine_remove(m, true, NULL);
+		volt_machine_free(m);
+		return fail_code(e, r, "write id file '%s'", o.cidfile);
+	}
+	*ret = m;
+	return 0;
+}

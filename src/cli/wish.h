@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <jansson.h>
+#include <popt.h>
+
+#include "volt.h"
+
+/* The options that `run` and `create` share, and the document that they mean. */
+extern const struct poptOption wish_options[];
+
+/* From the options and the words IMAGE [COMMAND…]. */
+int wish_spec(int argc, const char **argv, json_t **ret, struct volt_error *e);
+
+/* Makes the machine, pulling its image where asked to; writes --cidfile. */
+int wish_create(struct volt_ctx *ctx, const json_t *spec, struct volt_machine **ret,
+		struct volt_error *e);
