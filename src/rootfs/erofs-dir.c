@@ -37,8 +37,8 @@ static bool dir_next(struct dir *d, struct name *ret)
 	if (d->child != TREE_NONE)
 		child_name(d, ret);
 	if (d->dots < 2 &&
-	    (d->child == TREE_NONE || strcmp(".." + (1 - d->dots), ret->text) < 0)) {
-		ret->text = ".." + (1 - d->dots);
+	    (d->child == TREE_NONE || strcmp(&".."[1 - d->dots], ret -> text) < 0)) {
+		ret->text = &".."[1 - d->dots];
 		ret->len = d->dots + 1;
 		ret->entry = d->dots == 0 ? d->self : nodes[d->self].parent;
 		d->dots++;

@@ -177,7 +177,7 @@ static void sweep(int machines)
 static int write_files(int dirfd, const struct spec *s, struct volt_error *e)
 {
 	_cleanup_(state_done) struct state st = { 0 };
-	json_auto_t *j = spec_to_json(s), *again = NULL;
+	json_auto_t *j = spec_to_json(s);
 	_cleanup_(spec_freep) struct spec *checked = NULL;
 
 	if (!j)
