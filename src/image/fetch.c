@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Theory of operation
  *
- * skopeo writes each blob under a temporary name next to the layout's index, and renames it
- * to blobs/sha256/<digest> when it is whole and has that digest. inotify tells of the
+ * skopeo writes each blob under a temporary name and renames it to its digest when it is
+ * whole and has that digest. inotify tells of the
  * rename, and the layer is handed to the threads while others still arrive. A missed event
  * costs nothing but time: the caller adds all layers once more at the end. What is waited
  * for, in one poll(): skopeo's end, an arrival, a thread's end, the next progress report.
@@ -21,19 +21,11 @@
 #include <sys/wait.h>
 
 #include "base/io.h"
-#include "base/path.h"
 #include "base/spawn.h"
 
 #define REPORT_EACH_MS 100
 #define LOG_NAME       "skopeo.log"
 #define LOG_MAX        ((size_t)64 << 10)
-
-int fetch_prepare(const struct staging *st, struct volt_error *e)
-{
-	int fd = mkdir_beneath(st->dir, FETCH_BLOBS, 0700);
-
-	return fd < 0 ? fail_code(e, fd, "make a layout to fetch into") : fd;
-}
 
 /* --- progress --- */
 

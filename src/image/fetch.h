@@ -4,8 +4,12 @@
 #include "image/skopeo.h"
 #include "image/unpack.h"
 
-#define FETCH_LAYOUT "layout" /* skopeo's destination in the staging directory */
-#define FETCH_BLOBS  FETCH_LAYOUT "/blobs/sha256"
+/* skopeo's destinations in the staging directory, and where in each the blobs come to be.
+ * Its layouts take blobs that are there already; its plain directories must be empty, but
+ * leave the manifest and the config as they are. */
+#define FETCH_LAYOUT       "layout"
+#define FETCH_LAYOUT_BLOBS FETCH_LAYOUT "/blobs/sha256"
+#define FETCH_DIR          "copy"
 
 /* One run of skopeo that copies an image into the layout, while what arrives is being
  * unpacked. */
@@ -13,14 +17,11 @@ struct fetch {
 	struct images *images;
 	const struct staging *staging;
 	struct unpack *unpack;
-	int blobs;                       /* FETCH_BLOBS */
+	int blobs;                       /* FETCH_LAYOUT_BLOBS or FETCH_DIR */
 	const struct manifest *manifest; /* NULL: not known yet */
 	uint64_t total;  /* bytes of the layers that are to come, 0: not known */
 	unsigned layers; /* how many, 0: not known */
 };
-
-/* Makes the layout's directories; returns a descriptor of FETCH_BLOBS. */
-int fetch_prepare(const struct staging *st, struct volt_error *e);
 
 int fetch_copy(struct fetch *f, const struct strv *args, struct volt_error *e);
 

@@ -19,22 +19,24 @@
 
 #include "base/io.h"
 #include "base/json.h"
+#include "base/path.h"
 #include "store/sha256.h"
 
-int import_begin(struct images *is, struct import *im, struct volt_error *e)
+int import_begin(struct images *is, const char *blobs, struct import *im,
+		 struct volt_error *e)
 {
 	int r;
 
-	*im = (struct import){ .images = is, .blobs = -1 };
-	im->staging = (struct staging){ .lock = -1, .dir = -1 };
+	*im = (struct import)IMPORT_INIT;
+	im->images = is;
 	r = staging_open(is, &im->staging, e);
 	if (r == 0)
 		r = ingest_begin(is->store, &im->ingest, e);
 	if (r < 0)
 		return r;
-	im->blobs = fetch_prepare(&im->staging, e);
+	im->blobs = mkdir_beneath(im->staging.dir, blobs, 0700);
 	if (im->blobs < 0)
-		return im->blobs;
+		return fail_code(e, im->blobs, "make a directory to fetch into");
 	return unpack_new(im->ingest, im->blobs, &layer_limits_default, &im->unpack, e);
 }
 
@@ -54,7 +56,7 @@ void import_end(struct import *im)
 	free(im->config_text);
 	closep(&im->blobs);
 	staging_close(&im->staging);
-	*im = (struct import){ .blobs = -1, .staging = { .lock = -1, .dir = -1 } };
+	*im = (struct import)IMPORT_INIT;
 }
 
 /* --- documents --- */
@@ -174,30 +176,15 @@ static void count_missing(const struct import *im, struct fetch *f)
 	}
 }
 
-/* The manifest that skopeo wrote to the layout. */
-static int read_layout(struct import *im, struct volt_error *e)
+static int read_manifest(struct import *im, struct volt_error *e)
 {
-	_cleanup_free_ char *index = NULL;
-	struct descriptor d;
-	char hex[DIGEST_HEX_SIZE], *text;
+	char *text;
 	size_t size;
-	int r;
+	int r = read_file_at(im->blobs, "manifest.json", MANIFEST_MAX, &text, &size);
 
-	r = read_file_at(im->staging.dir, FETCH_LAYOUT "/index.json", MANIFEST_MAX,
-			 &index, &size);
-	if (r < 0)
-		return fail_code(e, r, "read the index that skopeo wrote");
-	r = manifest_first(index, size, &d, e);
-	if (r < 0)
-		return r;
-	r = read_file_at(im->blobs, digest_hex(&d.digest, hex), MANIFEST_MAX, &text,
-			 &size);
 	if (r < 0)
 		return fail_code(e, r, "read the manifest that skopeo wrote");
-	r = import_set_manifest(im, text, size, e);
-	if (r == 0 && !digest_equal(&im->digest, &d.digest))
-		return fail(e, EBADMSG, "the manifest's content has another digest");
-	return r;
+	return import_set_manifest(im, text, size, e);
 }
 
 /* Starts on every layer that is not held and has not been started. */
@@ -225,10 +212,22 @@ int import_copy(struct import *im, const struct strv *args, struct volt_error *e
 		count_missing(im, &f);
 	r = fetch_copy(&f, args, e);
 	if (r == 0 && !im->manifest)
-		r = read_layout(im, e);
+		r = read_manifest(im, e);
 	if (r == 0)
 		r = add_rest(im, e);
 	return r < 0 ? r : fetch_wait(&f, e);
+}
+
+int import_unpack(struct import *im, const struct digest *blob, struct blob_sums *ret,
+		  struct volt_error *e)
+{
+	int r = unpack_add(im->unpack, blob, e);
+
+	if (r == 0)
+		r = unpack_wait(im->unpack, e);
+	if (r == 0)
+		*ret = unpack_find(im->unpack, blob)->sums;
+	return r;
 }
 
 /* What the manifest and the config promised, against what there is. */

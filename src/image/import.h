@@ -24,7 +24,14 @@ struct import {
 	bool *held; /* per layer: it was here before, and @trees[i] is ours */
 };
 
-int import_begin(struct images *is, struct import *im, struct volt_error *e);
+#define IMPORT_INIT                                              \
+	{                                                        \
+		.blobs = -1, .staging = {.lock = -1, .dir = -1 } \
+	}
+
+/* @blobs is FETCH_LAYOUT_BLOBS or FETCH_DIR. */
+int import_begin(struct images *is, const char *blobs, struct import *im,
+		 struct volt_error *e);
 void import_end(struct import *im);
 #define _cleanup_import_ _cleanup_(import_end)
 
@@ -37,8 +44,12 @@ int import_set_config(struct import *im, char *text, size_t size, struct volt_er
  * every layer. */
 int import_link_held(struct import *im, struct volt_error *e);
 
-/* Runs skopeo; without a manifest yet, takes what it put in the layout. */
+/* Runs skopeo; without a manifest yet, takes the one that it put into FETCH_DIR. */
 int import_copy(struct import *im, const struct strv *args, struct volt_error *e);
+
+/* The same for layers that were put into @blobs otherwise. */
+int import_unpack(struct import *im, const struct digest *blob, struct blob_sums *ret,
+		  struct volt_error *e);
 
 /* Checks, stores, and names it @name (NULL: no name); @index is what it was found in. */
 int import_finish(struct import *im, const char *name, const struct digest *index,

@@ -299,23 +299,6 @@ int index_choose(const char *text, size_t size, const struct platform *p,
 	return r;
 }
 
-int manifest_first(const char *text, size_t size, struct descriptor *ret,
-		   struct volt_error *e)
-{
-	json_auto_t *j = NULL;
-	json_t *manifests = NULL;
-	int r;
-
-	r = parse(text, size, &j, e);
-	if (r == 0)
-		r = json_get_array(j, "manifests", &manifests, e);
-	if (r == 0)
-		r = get_descriptor(json_array_get(manifests, 0), "index", ret, e);
-	if (r == 0)
-		ret->media_type = "";
-	return r;
-}
-
 /* --- config --- */
 
 static int get_diff_ids(struct image_config *c, struct volt_error *e)

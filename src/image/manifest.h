@@ -52,10 +52,6 @@ int manifest_is_index(const char *text, size_t size, struct volt_error *e);
 int index_choose(const char *text, size_t size, const struct platform *p,
 		 struct descriptor *ret, struct volt_error *e);
 
-/* The only manifest in an index that a tool made for us. */
-int manifest_first(const char *text, size_t size, struct descriptor *ret,
-		   struct volt_error *e);
-
 struct image_config {
 	json_t *json;
 	struct digest *diff_ids;

@@ -253,3 +253,16 @@ char *image_name_localhost(const struct image_name *n)
 		repository += strlen(DEFAULT_NAMESPACE);
 	return compose(n, "localhost", repository);
 }
+
+int image_name_to_give(const char *text, char **ret, struct volt_error *e)
+{
+	_cleanup_(image_name_freep) struct image_name *n = NULL;
+	int r = image_name_parse(text, &n, e);
+
+	if (r < 0)
+		return r;
+	if (n->has_digest)
+		return fail(e, EINVAL, "'%s' has a digest, which cannot be given", text);
+	*ret = n->short_name ? image_name_localhost(n) : image_name_text(n);
+	return *ret ? 0 : fail_oom(e);
+}

@@ -34,3 +34,7 @@ char *image_name_text(const struct image_name *n);
 /* The same under another registry, for local look-up: a short name "app" is first tried as
  * localhost/app, as podman does, so that what was built here is found. */
 char *image_name_localhost(const struct image_name *n);
+
+/* The full name for one that a user gives to an image here: a short one is localhost's, as
+ * podman has it. -EINVAL with a digest. */
+int image_name_to_give(const char *text, char **ret, struct volt_error *e);

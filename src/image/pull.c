@@ -7,8 +7,9 @@
  * image is held already, naming it is all there is to do. Otherwise skopeo copies by that
  * digest into a layout in which the layers that are held stand already.
  *
- * From anywhere else there is no such digest: skopeo makes an OCI image of what it finds,
- * and the manifest is the one it writes.
+ * From anywhere else there is no such digest, and no round trips to save: skopeo copies what
+ * it finds, and the manifest is the one it writes: an OCI source's own, or for the others
+ * Docker's form, in which the config, and so the image's id, stays what it was.
  */
 #include "image/pull.h"
 
@@ -234,7 +235,7 @@ static int copy_local(struct import *im, const struct source *s, const struct sk
 		r = fail_oom(e);
 	}
 	if (r == 0)
-		r = skopeo_copy_args(sk, text, "oci:" FETCH_LAYOUT, &args, e);
+		r = skopeo_copy_args(sk, text, "dir:" FETCH_DIR, &args, e);
 	return r < 0 ? r : import_copy(im, &args, e);
 }
 
@@ -243,12 +244,13 @@ static int copy_local(struct import *im, const struct source *s, const struct sk
 int pull_source(struct images *is, const struct source *s, const char *name,
 		const struct image_pull *o, struct image **ret, struct volt_error *e)
 {
-	_cleanup_import_ struct import im;
+	_cleanup_import_ struct import im = IMPORT_INIT;
 	_cleanup_skopeo_ struct skopeo sk = { 0 };
 	const struct platform *p = platform_find(o->arch);
 	int r;
 
-	r = import_begin(is, &im, e);
+	r = import_begin(is, s->kind == SOURCE_REGISTRY ? FETCH_LAYOUT_BLOBS : FETCH_DIR,
+			 &im, e);
 	if (r == 0 && !p)
 		r = fail(e, EINVAL, "architecture '%s' is not known",
 			 o->arch ? o->arch : "");

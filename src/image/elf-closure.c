@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Theory of operation
+ *
+ * The search is the loader's: a name with a slash is a path; else the RPATH of the one who
+ * needs it and of those who needed that one (unless it has a RUNPATH), its RUNPATH, the
+ * cache, the standard directories. What is found must be for the same machine, or the
+ * search goes on.
+ *
+ * Each file keeps its path in the image, with two exceptions. The program may get another
+ * name, and what it finds relative to itself ($ORIGIN) moves with it. And what only the
+ * cache knows is put into /usr/lib, since the image has no cache.
+ */
+#include "image/elf-closure.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/io.h"
+
+#define CACHE_MAX   ((size_t)64 << 20)
+#define MEMBERS_MAX 4096u
+
+struct search {
+	const char *root;
+	char *cache;
+	size_t cache_size;
+	struct elf_closure c;
+	size_t *needed_by; /* for each member, who asked for it first */
+};
+
+void elf_closure_done(struct elf_closure *c)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		free(c->v[i].host);
+		free(c->v[i].image);
+		elf_file_done(&c->v[i].file);
+	}
+	free(c->v);
+	*c = (struct elf_closure){ 0 };
+}
+
+static void search_done(struct search *s)
+{
+	free(s->cache);
+	free(s->needed_by);
+	elf_closure_done(&s->c);
+}
+
+/* Debian's name of the directories of an architecture. */
+static const char *multiarch(const struct elf_file *f)
+{
+	static const struct {
+		const char *arch, *dir;
+	} dirs[] = {
+		{ "x86_64", "x86_64-linux-gnu" },
+		{ "i386", "i386-linux-gnu" },
+		{ "arm64", "aarch64-linux-gnu" },
+		{ "arm", "arm-linux-gnueabihf" },
+		{ "riscv64", "riscv64-linux-gnu" },
+		{ "ppc64le", "powerpc64le-linux-gnu" },
+		{ "s390x", "s390x-linux-gnu" },
+		{ "mips64el", "mips64el-linux-gnuabi64" },
+		{ "mipsel", "mipsel-linux-gnu" },
+		{ "loongarch64", "loongarch64-linux-gnu" },
+	};
+	const struct platform *p = elf_file_platform(f);
+
+	for (size_t i = 0; p && i < ARRAY_SIZE(dirs); i++)
+		if (strcmp(p->arch, dirs[i].arch) == 0)
+			return dirs[i].dir;
+	return "";
+}
+
+static bool is_musl(const struct search *s)
+{
+	const char *interpreter = s->c.v[0].file.interpreter;
+
+	return interpreter && strstr(interpreter, "/ld-musl-") != NULL;
+}
+
+static int add_member(struct search *s, const char *host, const char *image,
+		      struct elf_file *file, size_t by)
+{
+	struct elf_member *v = reallocarray(s->c.v, s->c.n + 1, sizeof(*v));
+	size_t *needed_by;
+
+	if (!v)
+		return -ENOMEM;
+	s->c.v = v;
+	needed_by = reallocarray(s->needed_by, s->c.n + 1, sizeof(*needed_by));
+	if (!needed_by)
+		return -ENOMEM;
+	s->needed_by = needed_by;
+	s->needed_by[s->c.n] = by;
+	v += s->c.n;
+	*v = (struct elf_member){ .host = strdup(host), .image = strdup(image) };
+	v->file = *file;
+	*file = (struct elf_file){ 0 };
+	s->c.n++;
+	return v->host && v->image ? 0 : -ENOMEM;
+}
+
+/* 1: it is what we look for and has been added, 0: it is not. */
+static int try_file(struct search *s, const char *host, const char *image, size_t by,
+		    struct volt_error *e)
+{
+	_cleanup_elf_ struct elf_file f = { 0 };
+	_cleanup_free_ char *path = NULL;
+
+	for (size_t i = 0; i < s->c.n; i++)
+		if (strcmp(s->c.v[i].image, image) == 0)
+			return 1;
+	if (asprintf(&path, "%s%s", s->root, host) < 0) {
+		path = NULL;
+		return fail_oom(e);
+	}
+	if (access(path, F_OK) < 0 || elf_file_read(path, &f, NULL) < 0 ||
+	    !elf_file_same_machine(&f, &s->c.v[0].file))
+		return 0;
+	if (s->c.n >= MEMBERS_MAX)
+		return fail(e, E2BIG, "more than %u libraries", MEMBERS_MAX);
+	return add_member(s, path, image, &f, by) < 0 ? fail_oom(e) : 1;
+}
+
+/* Writes one directory of a search path with $ORIGIN, $LIB and $PLATFORM replaced. An
+ * empty one is the current directory, and what is not absolute depends on it: neither. */
+static bool expand(const char *from, size_t n, const char *origin, const char *lib,
+		   char ret[static PATH_MAX])
+{
+	size_t out = 0;
+
+	for (size_t i = 0; i < n;) {
+		static const char *const words[] = { "ORIGIN", "LIB", "PLATFORM" };
+		const char *const values[] = { origin, lib, "" };
+		const char *value = NULL;
+		size_t skip = 1;
+
+		for (size_t k = 0; from[i] == '$' && !value && k < ARRAY_SIZE(words);
+		     k++) {
+			bool braces = i + 1 < n && from[i + 1] == '{';
+			size_t length = strlen(words[k]), at = i + 1 + braces;
+
+			if (at + length > n ||
+			    strncmp(from + at, words[k], length) != 0 ||
+			    (braces && (at + length == n || from[at + length] != '}')))
+				continue;
+			value = values[k];
+			skip = 1 + length + 2 * (size_t)braces;
+		}
+		if (out + (value ? strlen(value) : 1) >= PATH_MAX)
+			return false;
+		if (value)
+			out = (size_t)(stpcpy(ret + out, value) - ret);
+		else
+			ret[out++] = from[i];
+		i += skip;
+	}
+	ret[out] = '\0';
+	return ret[0] == '/';
+}
+
+static void directory_of(const char *path, char ret[static PATH_MAX])
+{
+	const char *slash = strrchr(path, '/');
+	size_t n = slash ? (size_t)(slash - path) : 0;
+
+	memcpy(ret, path, n);
+	ret[n] = '\0';
+}
+
+static int try_in(struct search *s, const char *host_dir, const char *image_dir,
+		  const char *name, size_t by, struct volt_error *e)
+{
+	_cleanup_free_ char *host = NULL, *image = NULL;
+
+	if (asprintf(&host, "%s/%s", host_dir, name) < 0) {
+		host = NULL;
+		return fail_oom(e);
+	}
+	if (asprintf(&image, "%s/%s", image_dir, name) < 0) {
+		image = NULL;
+		return fail_oom(e);
+	}
+	return try_file(s, host, image, by, e);
+}
+
+/* The directories of @list, an RPATH or RUNPATH of member @owner. */
+static int try_list(struct search *s, const char *list, size_t owner, const char *name,
+		    size_t by, struct volt_error *e)
+{
+	char host_origin[PATH_MAX], image_origin[PATH_MAX];
+	char host[PATH_MAX], image[PATH_MAX], lib[64];
+	int r = 0;
+
+	(void)snprintf(lib, sizeof(lib), "lib/%s", multiarch(&s->c.v[0].file));
+	directory_of(s->c.v[owner].host + strlen(s->root), host_origin);
+	directory_of(s->c.v[owner].image, image_origin);
+	while (list && r == 0) {
+		size_t n = strcspn(list, ":");
+
+		if (expand(list, n, host_origin, lib, host) &&
+		    expand(list, n, image_origin, lib, image))
+			r = try_in(s, host, image, name, by, e);
+		list = list[n] ? list + n + 1 : NULL;
+	}
+	return r;
+}
+
+/* RPATHs count from the one who needs it up to the program, unless it has a RUNPATH. */
+static int try_rpaths(struct search *s, const char *name, size_t by, struct volt_error *e)
+{
+	int r = 0;
+
+	if (s->c.v[by].file.runpath)
+		return try_list(s, s->c.v[by].file.runpath, by, name, by, e);
+	for (size_t i = by;; i = s->needed_by[i]) {
+		if (!s->c.v[i].file.runpath)
+			r = try_list(s, s->c.v[i].file.rpath, i, name, by, e);
+		if (r != 0 || i == 0)
+			return r;
+	}
+}
+
+/* The directories that the loader of this program knows by itself. */
+static int standard_dirs(const struct search *s, struct strv *ret)
+{
+	const char *arch = multiarch(&s->c.v[0].file);
+	int r = 0;
+
+	if (is_musl(s)) {
+		static const char *const musl[] = { "/lib", "/usr/local/lib",
+						    "/usr/lib" };
+
+		for (size_t i = 0; i < ARRAY_SIZE(musl) && r == 0; i++)
+			r = strv_add(ret, musl[i]);
+		return r;
+	}
+	if (*arch) {
+		r = strv_addf(ret, "/lib/%s", arch);
+		if (r == 0)
+			r = strv_addf(ret, "/usr/lib/%s", arch);
+	}
+	if (r == 0 && s->c.v[0].file.class == ELFCLASS64) {
+		r = strv_add(ret, "/lib64");
+		if (r == 0)
+			r = strv_add(ret, "/usr/lib64");
+	}
+	if (r == 0)
+		r = strv_add(ret, "/lib");
+	return r == 0 ? strv_add(ret, "/usr/lib") : r;
+}
+
+static bool has(const struct strv *list, const char *text)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (strcmp(list->v[i], text) == 0)
+			return true;
+	return false;
+}
+
+static int try_cache(struct search *s, const struct strv *standard, const char *name,
+		     size_t by, struct volt_error *e)
+{
+	_cleanup_strv_ struct strv paths = { 0 };
+	int r = 0;
+
+	if (is_musl(s))
+		return 0;
+	if (ld_cache_find(s->cache, s->cache_size, name, &paths) < 0)
+		return fail_oom(e);
+	for (size_t i = 0; i < paths.n && r == 0; i++) {
+		char dir[PATH_MAX];
+
+		if (strlen(paths.v[i]) >= sizeof(dir))
+			continue;
+		directory_of(paths.v[i], dir);
+		r = try_in(s, dir, has(standard, dir) ? dir : "/usr/lib", name, by, e);
+	}
+	return r;
+}
+
+static int find_library(struct search *s, const char *name, size_t by,
+			struct volt_error *e)
+{
+	_cleanup_strv_ struct strv standard = { 0 };
+	int r;
+
+	if (strchr(name, '/'))
+		return *name == '/' ? try_file(s, name, name, by, e) : 0;
+	if (standard_dirs(s, &standard) < 0)
+		return fail_oom(e);
+	r = try_rpaths(s, name, by, e);
+	if (r == 0)
+		r = try_cache(s, &standard, name, by, e);
+	for (size_t i = 0; i < standard.n && r == 0; i++)
+		r = try_in(s, standard.v[i], standard.v[i], name, by, e);
+	return r;
+}
+
+/* musl's loader is its C library too, under any of these names. */
+static bool is_loader_itself(const struct search *s, const char *name)
+{
+	return is_musl(s) &&
+	       (strcmp(name, "libc.so") == 0 || strncmp(name, "libc.musl-", 10) == 0);
+}
+
+static int find_needed(struct search *s, size_t by, struct volt_error *e)
+{
+	for (size_t i = 0; i < s->c.v[by].file.needed.n; i++) {
+		const char *name = s->c.v[by].file.needed.v[i];
+		int r = is_loader_itself(s, name) ? 1 : find_library(s, name, by, e);
+
+		if (r < 0)
+			return r;
+		if (r == 0)
+			return fail(e, ENOENT,
+				    "library '%s', which '%s' needs, is not here", name,
+				    s->c.v[by].host);
+	}
+	return 0;
+}
+
+static int add_program(struct search *s, const char *program, const char *name,
+		       struct volt_error *e)
+{
+	_cleanup_elf_ struct elf_file f = { 0 };
+	_cleanup_free_ char *path = realpath(program, NULL);
+	int r;
+
+	if (!path)
+		return fail_errno(e, "program '%s'", program);
+	r = elf_file_read(path, &f, e);
+	if (r < 0)
+		return r;
+	if (f.type != ET_EXEC && !(f.type == ET_DYN && (f.interpreter || f.pie)))
+		return fail(e, ENOEXEC, "'%s' is an ELF file, but no program", program);
+	if (!elf_file_platform(&f))
+		return fail(e, ENOEXEC,
+			    "'%s' is a program for a machine that volt does not know",
+			    program);
+	return add_member(s, path, name, &f, 0) < 0 ? fail_oom(e) : 0;
+}
+
+static int add_interpreter(struct search *s, struct volt_error *e)
+{
+	const char *path = s->c.v[0].file.interpreter;
+	int r;
+
+	if (!path)
+		return 0;
+	r = *path == '/' ? try_file(s, path, path, 0, e) : 0;
+	if (r == 0)
+		return fail(e, ENOENT, "the loader '%s', which '%s' needs, is not here",
+			    path, s->c.v[0].host);
+	return r < 0 ? r : 0;
+}
+
+int elf_closure_read(const char *program, const char *name_in_image, const char *root,
+		     struct elf_closure *ret, struct volt_error *e)
+{
+	_cleanup_(search_done) struct search s = { .root = root };
+	_cleanup_free_ char *cache = NULL;
+	int r;
+
+	if (asprintf(&cache, "%s/etc/ld.so.cache", root) < 0) {
+		cache = NULL;
+		return fail_oom(e);
+	}
+	(void)read_file_at(AT_FDCWD, cache, CACHE_MAX, &s.cache, &s.cache_size);
+	r = add_program(&s, program, name_in_image, e);
+	if (r == 0)
+		r = add_interpreter(&s, e);
+	for (size_t i = 0; r == 0 && i < s.c.n; i++)
+		r = find_needed(&s, i, e);
+	if (r < 0)
+		return r;
+	*ret = s.c;
+	s.c = (struct elf_closure){ 0 };
+	return 0;
+}
