@@ -342,7 +342,7 @@ static int make_config(struct import *im, const struct image_binary *b,
 {
 	char diff[DIGEST_OCI_SIZE];
 	json_auto_t *j = NULL;
-	json_t *run;
+	json_t *run = NULL;
 	int r = make_run_config(b, program, &run, e);
 
 	if (r < 0)
