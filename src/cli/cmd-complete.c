@@ -59,23 +59,29 @@ static int print_option(void *data, const struct poptOption *opt)
 	return 0;
 }
 
+/* Its first word, where an earlier command has not offered that already. */
+static void print_first_word(const struct cmd *const *c)
+{
+	size_t n = strcspn((*c)->name, " ");
+
+	for (const struct cmd *const *before = cmds; before < c; before++)
+		if (strncmp((*before)->name, (*c)->name, n + 1) == 0 &&
+		    (*c)->name[n] == ' ')
+			return;
+	(void)printf("%.*s\n", (int)n, (*c)->name);
+}
+
 static void print_commands(const char *group)
 {
 	size_t n = group ? strlen(group) : 0;
 
 	for (const struct cmd *const *c = cmds; *c; c++) {
-		const char *name = (*c)->name;
-
 		if (*c == &cmd_complete)
 			continue;
-		if (group && (strncmp(name, group, n) != 0 || name[n] != ' '))
-			continue;
-		/* Once for a group: its first command stands for it. */
-		if (!group && strchr(name, ' ') && c != cmds &&
-		    strncmp(name, c[-1]->name, strcspn(name, " ") + 1) == 0)
-			continue;
-		(void)printf("%.*s\n", group ? 64 : (int)strcspn(name, " "),
-			     group ? name + n + 1 : name);
+		if (!group)
+			print_first_word(c);
+		else if (strncmp((*c)->name, group, n) == 0 && (*c)->name[n] == ' ')
+			(void)puts((*c)->name + n + 1);
 	}
 }
 
