@@ -77,14 +77,14 @@ struct kernel_import {
 int kernel_import(const struct kernels *ks, const struct kernel_import *o,
 		  const struct log *log, char **ret_name, struct volt_error *e);
 
-/* A small kernel out of the distribution's sources and volt's configuration. */
+/* A small kernel out of the distribution's sources and volt's configuration. Takes 2 GB
+ * below kernels/ while it runs. */
 struct kernel_build {
-	const char *name;      /* NULL: "volt-<release>" */
-	const char *arch;      /* NULL: the host's */
-	const char *source;    /* directory or tar archive; NULL: Debian's package */
-	const char *config;    /* path of kernel/<arch>.config */
-	const char *directory; /* where to build: several GB, emptied afterwards */
-	unsigned int jobs;     /* 0: one for each CPU */
+	const char *name;   /* NULL: "volt-<release>" */
+	const char *arch;   /* NULL: the host's */
+	const char *source; /* directory or tar archive; NULL: Debian's package */
+	const char *config; /* path of kernel/<arch>.config */
+	unsigned int jobs;  /* 0: one for each CPU */
 };
 int kernel_build(const struct kernels *ks, const struct kernel_build *o,
 		 const struct log *log, char **ret_name, struct volt_error *e);

@@ -111,7 +111,7 @@ class Guest:
         else:
             args += ["-M", machine]
         args += ["-kernel", kernel, "-initrd", initrd]
-        args += ["-append", "console=ttyS0 reboot=t panic=-1 tsc_early_khz=2000000 " + append]
+        args += ["-append", "console=ttyS0 reboot=t panic=-1 " + append]
         args += ["-serial", "stdio"]
         args += ["-chardev", "socket,id=agent,fd=%d" % theirs.fileno()]
         args += ["-device", "virtio-serial-" + bus]

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "guest/cmdline.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#if defined(__x86_64__)
+#include <x86intrin.h>
+#endif
+
+#define SAMPLE_NS 10000000
+
+static int64_t now(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC_RAW, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* Emulation shows the guest the host's counter only where host and guest are PCs. */
+struct tsc_sample tsc_sample(void)
+{
+#if defined(__x86_64__)
+	return (struct tsc_sample){ __rdtsc(), now() };
+#else
+	return (struct tsc_sample){ 0, now() };
+#endif
+}
+
+uint64_t tsc_khz(const struct tsc_sample *begin)
+{
+	int64_t left = begin->ns + SAMPLE_NS - now();
+	struct timespec t = { 0, left };
+	struct tsc_sample end;
+
+	if (begin->ticks == 0)
+		return 0;
+	if (left > 0)
+		(void)nanosleep(&t, NULL);
+	end = tsc_sample();
+	if (end.ns <= begin->ns || end.ticks <= begin->ticks)
+		return 0;
+	return (uint64_t)((double)(end.ticks - begin->ticks) * 1e6 /
+			  (double)(end.ns - begin->ns));
+}
+
+const char *kernel_cmdline(enum cmdline_machine m, const char *arch, bool emulated,
+			   uint64_t khz, char text[static CMDLINE_SIZE])
+{
+	bool pc = strcmp(arch, "x86_64") == 0;
+	const char *console = pc                           ? "ttyS0"
+			      : strcmp(arch, "arm64") == 0 ? "ttyAMA0"
+							   : "ttyS0";
+	int n;
+
+	/* panic=-1: a panic ends QEMU (-no-reboot) at once, and the supervisor sees it. */
+	n = snprintf(text, CMDLINE_SIZE,
+		     "console=%s quiet panic=-1 random.trust_cpu=on "
+		     "rcupdate.rcu_expedited=1 cryptomgr.notests",
+		     console);
+	if (pc)
+		n += snprintf(
+			text + n, CMDLINE_SIZE - (size_t)n,
+			" reboot=t i8042.noaux i8042.nomux i8042.dumbkbd 8250.nr_uarts=1");
+	if (pc && m == CMDLINE_MICROVM)
+		n += snprintf(text + n, CMDLINE_SIZE - (size_t)n, " pci=off");
+	if (pc && emulated && khz > 0)
+		(void)snprintf(
+			text + n, CMDLINE_SIZE - (size_t)n,
+			" tsc_early_khz=%llu tsc=reliable no_timer_check mitigations=off",
+			(unsigned long long)khz);
+	return text;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "guest/decompress.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/macro.h"
+
+#define STEP (1u << 20)
+
+static void reader_freep(struct archive **a)
+{
+	if (*a)
+		(void)archive_read_free(*a);
+}
+
+static int open_raw(struct archive *a, const void *data, size_t size)
+{
+	struct archive_entry *entry;
+
+	if (archive_read_support_filter_all(a) < ARCHIVE_WARN ||
+	    archive_read_support_format_raw(a) != ARCHIVE_OK ||
+	    archive_read_open_memory(a, data, size) != ARCHIVE_OK ||
+	    archive_read_next_header(a, &entry) != ARCHIVE_OK)
+		return -EBADMSG;
+	return 0;
+}
+
+/* Kernels have the length of their content behind it, which is an error to some readers
+ * after all was read: so an error counts only if nothing came. */
+static int read_whole(struct archive *a, size_t max, char **text, size_t *have)
+{
+	size_t room = 0;
+	ssize_t n = 1;
+	char *grown;
+
+	while (n > 0) {
+		if (*have == room) {
+			room = room ? 2 * room : STEP;
+			grown = realloc(*text, room);
+			if (!grown)
+				return -ENOMEM;
+			*text = grown;
+		}
+		n = archive_read_data(a, *text + *have, room - *have);
+		if (n > 0)
+			*have += (size_t)n;
+		if (*have > max)
+			return -EFBIG;
+	}
+	return n < 0 && *have == 0 ? -EBADMSG : 0;
+}
+
+int decompress(const void *data, size_t size, size_t max, char **ret, size_t *ret_size)
+{
+	_cleanup_(reader_freep) struct archive *a = archive_read_new();
+	_cleanup_free_ char *text = NULL;
+	size_t have = 0;
+	int r;
+
+	if (!a)
+		return -ENOMEM;
+	r = open_raw(a, data, size);
+	if (r == 0)
+		r = read_whole(a, max, &text, &have);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(text);
+	*ret_size = have;
+	return 0;
+}

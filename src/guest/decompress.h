@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stddef.h>
+
+/* Undoes one layer of gzip, xz, lzma, bzip2, zstd or lz4 (also the old kind kernels use),
+ * found by its first bytes; what is none of them is copied. What follows the compressed
+ * data is not looked at. At most @max bytes: -EFBIG; -EBADMSG: damaged. The caller frees. */
+int decompress(const void *data, size_t size, size_t max, char **ret, size_t *ret_size);

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "guest/kernel.h"
+
+/* kernel.json in memory, and the directory it is in. Shared by the files of this layer. */
+#define KERNELS_DIR "kernels"
+
+struct kernel_module {
+	char *name;
+	const char *when; /* static */
+	struct digest object;
+};
+
+struct kernel_record {
+	char *name, *release, *source, *created_at;
+	const char *arch; /* static */
+	unsigned int abilities;
+	uint64_t size;
+	struct digest image, init, initramfs;
+	struct kernel_module *modules;
+	size_t n_modules;
+};
+void kernel_record_done(struct kernel_record *k);
+
+/* Opens kernels/, making it if @make; else -ENOENT where there is none. */
+int kernels_open(const struct kernels *ks, bool make);
+int kernels_lock(int dirfd, struct volt_error *e);
+
+/* @dirfd is that of the kernel. -ENOENT, -EBADMSG. */
+int kernel_record_read(int dirfd, const char *name, struct kernel_record *ret,
+		       struct volt_error *e);
+int kernel_record_write(int dirfd, const struct kernel_record *k, struct volt_error *e);
+
+/* The ref that keeps its objects. */
+int kernel_record_ref(struct store *s, const struct kernel_record *k,
+		      struct volt_error *e);
+
+/* "initramfs-" and 12 digits of its digest. */
+#define INITRAMFS_NAME_SIZE 32
+const char *initramfs_name(const struct digest *d, char name[static INITRAMFS_NAME_SIZE]);
+
+/* Builds the initramfs of @init and @k's modules, as an object not yet committed; sets
+ * @k->init and @k->initramfs. */
+struct ingest;
+int initramfs_make(struct store *s, struct ingest *g, const char *init,
+		   struct kernel_record *k, uint64_t *ret_size, struct volt_error *e);
+
+int kernel_make_default(int dirfd, const struct kernel_record *k, struct volt_error *e);
+
+/* A new kernel, from import or build: puts it into the store and its directory in place,
+ * and makes it the default of its architecture if that has none. */
+struct kernel_image;
+struct modules;
+struct kernel_new {
+	const char *name;   /* NULL: @prefix and the release */
+	const char *prefix; /* "" or "volt-" */
+	const char *source;
+	const struct kernel_image *image;
+	const struct modules *modules;
+};
+int kernel_add(const struct kernels *ks, const struct kernel_new *n, char **ret_name,
+	       struct volt_error *e);

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "guest/workdir.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "base/lock.h"
+#include "base/path.h"
+#include "base/spawn.h"
+#include "base/strv.h"
+#include "guest/kernel-json.h"
+
+#define PREFIX  ".work-"
+#define OUT_MAX (1u << 20)
+
+/* Under the lock of the kernels, which makers hold too until theirs is locked. */
+static void clear_dead(int parent)
+{
+	_cleanup_closedir_ DIR *d = NULL;
+	int copy = openat(parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct dirent *de;
+
+	d = copy < 0 ? NULL : fdopendir(copy);
+	while (d && (de = readdir(d))) {
+		char lock[NAME_MAX + 8];
+
+		(void)snprintf(lock, sizeof(lock), "%s/lock", de->d_name);
+		if (strncmp(de->d_name, PREFIX, strlen(PREFIX)) == 0 &&
+		    lock_test(parent, lock) == 0)
+			(void)remove_tree_at(parent, de->d_name);
+	}
+}
+
+static int path_of(int fd, char **ret)
+{
+	char link[64], path[PATH_MAX];
+	ssize_t n;
+
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, sizeof(path) - 1);
+	if (n < 0)
+		return -errno;
+	path[n] = 0;
+	*ret = strdup(path);
+	return *ret ? 0 : -ENOMEM;
+}
+
+static int make(struct workdir *w)
+{
+	char random[TMP_NAME_SIZE];
+	int r = tmp_name(random);
+
+	if (r < 0)
+		return r;
+	(void)snprintf(w->name, sizeof(w->name), PREFIX "%s", random + 5);
+	w->fd = mkdir_beneath(w->parent, w->name, 0700);
+	if (w->fd < 0)
+		return w->fd;
+	w->lock = lock_open(w->fd, "lock", LOCK_EXCLUSIVE, false);
+	return w->lock < 0 ? w->lock : path_of(w->fd, &w->path);
+}
+
+int workdir_open(const struct kernels *ks, struct workdir *w, struct volt_error *e)
+{
+	_cleanup_close_ int lock = -1;
+	int r;
+
+	w->parent = kernels_open(ks, true);
+	if (w->parent < 0)
+		return fail_code(e, w->parent, "make the directory of kernels");
+	lock = kernels_lock(w->parent, e);
+	if (lock < 0)
+		return lock;
+	clear_dead(w->parent);
+	r = make(w);
+	return r < 0 ? fail_code(e, r, "make a directory to work in") : 0;
+}
+
+void workdir_done(struct workdir *w)
+{
+	if (w->fd >= 0)
+		(void)remove_tree_at(w->parent, w->name);
+	closep(&w->lock);
+	closep(&w->fd);
+	closep(&w->parent);
+	free(w->path);
+	*w = (struct workdir)WORKDIR_INIT;
+}
+
+/* Package names go to apt as arguments: never as options or patterns. */
+static int check_package(const char *name, struct volt_error *e)
+{
+	static const char good[] = "abcdefghijklmnopqrstuvwxyz0123456789.+-:";
+
+	if (name[0] >= 'a' && name[0] <= 'z' && !name[strspn(name, good)])
+		return 0;
+	return fail(e, EINVAL, "'%s' is not the name of a Debian package", name);
+}
+
+static int find_deb(const struct workdir *w, const char *package, char **ret,
+		    struct volt_error *e)
+{
+	_cleanup_closedir_ DIR *d = NULL;
+	int copy = openat(w->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct dirent *de;
+
+	d = copy < 0 ? NULL : fdopendir(copy);
+	while (d && (de = readdir(d))) {
+		const char *end = strrchr(de->d_name, '.');
+
+		if (!end || strcmp(end, ".deb") != 0)
+			continue;
+		return asprintf(ret, "%s/%s", w->path, de->d_name) < 0 ? fail_oom(e) : 0;
+	}
+	return fail(e, ENOENT, "apt did not download '%s'", package);
+}
+
+int apt_download(const struct workdir *w, const char *name, char **ret,
+		 struct volt_error *e)
+{
+	/* No sandbox user: it could not write here, and says so. */
+	const char *const argv[] = { "apt-get",  "-qq", "-o", "APT::Sandbox::User=root",
+				     "download", name,  NULL };
+	struct spawn s = SPAWN_INIT;
+	int r = check_package(name, e);
+
+	if (r < 0)
+		return r;
+	s.argv = argv;
+	s.cwd = w->fd;
+	r = spawn_run(&s, 0, NULL, e);
+	if (r < 0)
+		return fail_in(e, r, "download '%s' ('apt-get update' may help)", name);
+	return find_deb(w, name, ret, e);
+}
+
+/* "  Depends: linux-image-6.1.0-56-cloud-amd64" */
+static char *find_dependency(char *text, const char *prefix)
+{
+	static const char word[] = "Depends: ";
+	char *line;
+
+	while ((line = strsep(&text, "\n"))) {
+		char *at = strstr(line, word);
+
+		if (at && strncmp(at + strlen(word), prefix, strlen(prefix)) == 0)
+			return strdup(at + strlen(word));
+	}
+	return NULL;
+}
+
+int apt_depends(const char *name, const char *prefix, char **ret, struct volt_error *e)
+{
+	const char *const argv[] = { "apt-cache", "depends", name, NULL };
+	_cleanup_free_ char *out = NULL;
+	struct spawn s = SPAWN_INIT;
+	int r = check_package(name, e);
+
+	if (r < 0)
+		return r;
+	s.argv = argv;
+	r = spawn_run(&s, OUT_MAX, &out, e);
+	if (r < 0)
+		return fail_in(e, r, "look up '%s' ('apt-get update' may help)", name);
+	*ret = find_dependency(out, prefix);
+	if (!*ret)
+		return fail(
+			e, ENOENT,
+			"apt knows no package behind '%s' ('apt-get update' may help)",
+			name);
+	return 0;
+}
