@@ -136,14 +136,14 @@ static int compare_times(const void *a, const void *b)
 /* The time most files have becomes the superblock's, which saves each of them 32 bytes. */
 static int choose_build_time(struct erofs_image *m, struct volt_error *e)
 {
-	_cleanup_free_ const struct tree_entry **v = malloc(m->t->n * sizeof(*v));
+	_cleanup_free_ const struct tree_entry **v = calloc(m->t->n, sizeof(void *));
 	size_t best = 0, run = 0;
 
 	if (!v)
 		return fail_oom(e);
 	for (uint32_t i = 0; i < m->t->n; i++)
 		v[i] = &m->t->v[i];
-	qsort(v, m->t->n, sizeof(*v), compare_times);
+	qsort(v, m->t->n, sizeof(void *), compare_times);
 	for (uint32_t i = 0; i < m->t->n; i++) {
 		run = i > 0 && compare_times(&v[i - 1], &v[i]) == 0 ? run + 1 : 1;
 		if (run <= best)

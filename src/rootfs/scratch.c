@@ -30,36 +30,23 @@
 #define SMALL_DISK (256 * MIB)
 #define UUID       "766f6c74-0000-8000-8000-000000000001"
 
+static const char options[] = "lazy_journal_init=1,root_owner=0:0,hash_seed=" UUID;
+static const char features[] =
+	"none,has_journal,ext_attr,dir_index,filetype,extent,64bit,flex_bg,"
+	"sparse_super,large_file,huge_file,dir_nlink,extra_isize,metadata_csum";
+
 static int run_mke2fs(int dir, const char *name, uint64_t size, struct volt_error *e)
 {
 	static const char *const env[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C",
 					   "MKE2FS_CONFIG=/dev/null",
 					   "E2FSPROGS_FAKE_TIME=1700000000", NULL };
+	const char *journal = size < SMALL_DISK ? "size=4" : "size=16";
 	const char *const argv[] = {
-		"mke2fs",
-		"-q",
-		"-F",
-		"-b",
-		"4096",
-		"-I",
-		"256",
-		"-i",
-		"16384",
-		"-m",
-		"0",
-		"-J",
-		"size=16",
-		"-U",
-		UUID,
-		"-L",
-		"volt",
-		"-E",
-		"lazy_journal_init=1,root_owner=0:0,hash_seed=" UUID,
-		"-O",
-		"none,has_journal,ext_attr,dir_index,filetype,extent,64bit,flex_bg,"
-		"sparse_super,large_file,huge_file,dir_nlink,extra_isize,metadata_csum",
-		name,
-		NULL
+		/* clang-format off */
+		"mke2fs", "-q", "-F", "-b", "4096", "-I", "256", "-i", "16384", "-m", "0",
+		"-J", journal, "-U", UUID, "-L", "volt", "-E", options, "-O", features,
+		name, NULL
+		/* clang-format on */
 	};
 	struct spawn s = SPAWN_INIT;
 	int r;

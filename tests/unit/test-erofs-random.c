@@ -4,8 +4,8 @@
  * VOLT_SEEDS=n that many. */
 #include <sys/mount.h>
 
-#include "rootfs-lib.h"
 #include "rootfs/erofs.h"
+#include "tree-compare.h"
 
 #define SEEDS 24
 

@@ -2,8 +2,8 @@
 #include <limits.h>
 #include <sys/mount.h>
 
-#include "rootfs-lib.h"
 #include "rootfs/erofs.h"
+#include "tree-compare.h"
 
 static bool make_image(struct world *w, const char *name, struct erofs_stats *stats)
 {

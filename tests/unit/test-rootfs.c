@@ -3,8 +3,8 @@
 #include <sys/mount.h>
 #include <sys/wait.h>
 
-#include "rootfs-lib.h"
 #include "rootfs/rootfs.h"
+#include "tree-compare.h"
 
 static bool add_samples(struct world *w)
 {

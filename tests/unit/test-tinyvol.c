@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "rootfs-lib.h"
 #include "rootfs/rootfs-private.h"
+#include "tree-compare.h"
 
 #define META ".virtfs_metadata"
 
