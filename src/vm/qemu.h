@@ -23,7 +23,7 @@ struct qemu_disk {
 };
 
 struct qemu_share {
-	char tag[16]; /* "v0", "v1", … */
+	char tag[24]; /* "v0", "v1", … */
 	int fd;       /* virtiofsd's socket, or the directory for 9p */
 	bool virtiofs;
 	bool read_only;

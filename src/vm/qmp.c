@@ -70,6 +70,8 @@ static int buffer_add(struct buffer *b, const char *data, size_t size, size_t ma
 	size_t room = b->room ? b->room : 4096;
 	char *more;
 
+	if (size == 0)
+		return 0;
 	if (size > max || b->size > max - size)
 		return -EMSGSIZE;
 	while (room < b->size + size)

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/macro.h"
+#include "vm/supervisor.h"
+
+/* Started by libvolt, not by people: every argument but the last is --NAME[=VALUE]. */
+struct option {
+	const char *name;
+	void *to;
+	size_t size; /* of an integer or a bool; 0: a text */
+};
+
+static int set(const struct option *o, const char *value)
+{
+	long long n = value ? strtoll(value, NULL, 10) : 1;
+
+	if (o->size == 0)
+		*(const char **)o->to = value;
+	else if (o->size == sizeof(bool))
+		*(bool *)o->to = n != 0;
+	else if (o->size == sizeof(int))
+		*(int *)o->to = (int)n;
+	else
+		*(int64_t *)o->to = n;
+	return 0;
+}
+
+static int parse(int argc, char **argv, struct supervise *o)
+{
+	const struct option options[] = {
+		{ "root-fd", &o->env.rootfd, sizeof(int) },
+		{ "run-fd", &o->env.runfd, sizeof(int) },
+		{ "status-fd", &o->status_fd, sizeof(int) },
+		{ "attach-fd", &o->attach_fd, sizeof(int) },
+		{ "kernel-fd", &o->kernel_fd, sizeof(int) },
+		{ "initramfs-fd", &o->initramfs_fd, sizeof(int) },
+		{ "rootdisk-fd", &o->root_fd, sizeof(int) },
+		{ "upperdisk-fd", &o->upper_fd, sizeof(int) },
+		{ "abilities", &o->abilities, sizeof(int) },
+		{ "begun", &o->begun, sizeof(int64_t) },
+		{ "resolved", &o->resolved, sizeof(int64_t) },
+		{ "rootfs", &o->rootfs, sizeof(int64_t) },
+		{ "attach-stdin", &o->attach_stdin, sizeof(bool) },
+		{ "remove-on-failure", &o->remove_on_failure, sizeof(bool) },
+		{ "foreground", &o->foreground, sizeof(bool) },
+		{ "qemu-dir", &o->env.qemu_dir, 0 },
+	};
+
+	for (int i = 1; i < argc - 1; i++) {
+		char *value = strchr(argv[i], '=');
+		size_t k = 0;
+
+		if (value)
+			*value++ = '\0';
+		while (k < ARRAY_SIZE(options) &&
+		       (strncmp(argv[i], "--", 2) != 0 ||
+			strcmp(argv[i] + 2, options[k].name) != 0))
+			k++;
+		if (k == ARRAY_SIZE(options) || set(&options[k], value) < 0)
+			return -1;
+	}
+	o->id = argc > 1 ? argv[argc - 1] : NULL;
+	return o->id && o->env.rootfd >= 0 && o->env.runfd >= 0 ? 0 : -1;
+}
+
+int main(int argc, char **argv)
+{
+	struct supervise o = SUPERVISE_INIT;
+	struct volt_error e = { 0 };
+
+	if (parse(argc, argv, &o) < 0) {
+		(void)fprintf(stderr,
+			      "volt-supervisor: started by hand? use volt start\n");
+		return 125;
+	}
+	/* The one who started us waits for this process to end, not for the machine. */
+	if (!o.foreground && (fork() != 0 || setsid() < 0))
+		_exit(0);
+	if (supervise(&o, &e) < 0) {
+		(void)fprintf(stderr, "volt-supervisor: %s\n", e.msg);
+		return 125;
+	}
+	return 0;
+}

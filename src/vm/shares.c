@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Theory of operation
+ *
+ * A volume's source is opened once, by its descriptor everything else is done: the path is
+ * not looked up again. What the guest's side gets to see is never more than that tree:
+ *
+ *	directory, writable	the directory itself
+ *	directory, read-only	a clone of its mount, made read-only, all mounts below too
+ *	a file			an empty directory with that one file bound into it,
+ *				read-only like the above where the volume is
+ *
+ * The last two need a mount namespace (and an ordinary user a user namespace, in which the
+ * user is itself). It is the supervisor's own, private, and goes with it. They are mounted
+ * on a small tmpfs below the runtime directory: shares/0, shares/1, …
+ *
+ * Then either a virtiofsd serves the tree, or QEMU itself does, by 9p, from a descriptor.
+ * Only root can run Debian 12's virtiofsd.
+ */
+
+#include "vm/shares.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "base/error.h"
+#include "base/io.h"
+#include "base/path.h"
+#include "base/spawn.h"
+#include "base/strv.h"
+#include "guest/kernel.h"
+#include "vm/internal.h"
+
+#define MOUNTS_NAME "shares"
+
+void shares_done(struct shares *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		closep(&s->v[i].tree);
+	free(s->v);
+	if (s->mounts >= 0) {
+		char path[64];
+
+		(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", s->mounts);
+		(void)umount2(path, MNT_DETACH);
+		(void)close(s->mounts);
+	}
+	*s = (struct shares)SHARES_INIT;
+}
+
+/* --- opening --- */
+
+static int open_source(const struct spec_volume *v, struct share *ret,
+		       struct volt_error *e)
+{
+	struct stat st;
+
+	ret->tree = open(v->source, O_PATH | O_CLOEXEC);
+	if (ret->tree < 0 && errno == ENOENT)
+		return fail(e, ENOENT, "volume '%s': no such file or directory",
+			    v->source);
+	if (ret->tree < 0 || fstat(ret->tree, &st) < 0)
+		return fail_errno(e, "open volume '%s'", v->source);
+	if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
+		return fail(e, ENOTSUP,
+			    "volume '%s' is neither a directory nor a regular file",
+			    v->source);
+	ret->file = S_ISREG(st.st_mode);
+	ret->read_only = v->read_only;
+	return 0;
+}
+
+static int write_proc(const char *path, const char *text)
+{
+	_cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : write_all(fd, text, strlen(text));
+}
+
+/* In the new user namespace everybody is who they were. */
+static int map_ids(uid_t uid, gid_t gid)
+{
+	char map[64];
+	int r;
+
+	r = write_proc("/proc/self/setgroups", "deny");
+	if (r == 0) {
+		(void)snprintf(map, sizeof(map), "%u %u 1", uid, uid);
+		r = write_proc("/proc/self/uid_map", map);
+	}
+	if (r == 0) {
+		(void)snprintf(map, sizeof(map), "%u %u 1", gid, gid);
+		r = write_proc("/proc/self/gid_map", map);
+	}
+	return r;
+}
+
+static int enter_namespace(struct volt_error *e)
+{
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+	int r = 0;
+
+	if (unshare(CLONE_NEWNS | (uid ? CLONE_NEWUSER : 0)) < 0)
+		return fail_errno(e, "read-only and single-file volumes need a mount "
+				     "namespace of their own");
+	if (uid)
+		r = map_ids(uid, gid);
+	if (r == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		r = -errno;
+	return r < 0 ? fail_code(e, r, "set up a mount namespace for volumes") : 0;
+}
+
+static int mount_base(int runtime, struct shares *s, struct volt_error *e)
+{
+	_cleanup_close_ int below = mkdir_beneath(runtime, MOUNTS_NAME, 0700);
+	char path[64];
+
+	if (below < 0)
+		return fail_code(e, below, "make a directory for volumes");
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", below);
+	if (mount("volt", path, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0700,size=1m") < 0)
+		return fail_errno(e, "mount a directory for volumes");
+	s->mounts = openat(runtime, MOUNTS_NAME, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return s->mounts < 0 ? fail_errno(e, "open the directory for volumes") : 0;
+}
+
+/* A clone of the mount @tree is on, rooted there, at @name below @dirfd. */
+static int bind_tree(const struct share *share, int dirfd, const char *name)
+{
+	_cleanup_close_ int clone = -1;
+	struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY };
+
+	clone = open_tree(share->tree, "",
+			  OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH |
+				  AT_RECURSIVE);
+	if (clone < 0)
+		return -errno;
+	if (share->read_only &&
+	    mount_setattr(clone, "", AT_EMPTY_PATH | AT_RECURSIVE, &ro, sizeof(ro)) < 0)
+		return -errno;
+	return move_mount(clone, "", dirfd, name, MOVE_MOUNT_F_EMPTY_PATH) < 0 ? -errno
+									       : 0;
+}
+
+static int confine(struct shares *s, size_t i)
+{
+	struct share *share = &s->v[i];
+	_cleanup_close_ int dir = -1, file = -1;
+	char name[24];
+	int r;
+
+	(void)snprintf(name, sizeof(name), "%zu", i);
+	dir = mkdir_beneath(s->mounts, name, 0755);
+	if (dir < 0)
+		return dir;
+	if (share->file) {
+		file = openat(dir, FILE_IN_SHARE, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC,
+			      0600);
+		r = file < 0 ? -errno : bind_tree(share, dir, FILE_IN_SHARE);
+	} else {
+		r = bind_tree(share, s->mounts, name);
+	}
+	if (r < 0)
+		return r;
+	/* Looked up again: through what is mounted there now. */
+	closep(&share->tree);
+	share->tree = openat(s->mounts, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return share->tree < 0 ? -errno : 0;
+}
+
+int shares_open(const struct spec *spec, int runtime, struct shares *ret,
+		struct volt_error *e)
+{
+	bool confined = false;
+	int r = 0;
+
+	ret->v = calloc(spec->n_volumes + 1, sizeof(*ret->v));
+	if (!ret->v)
+		return fail_oom(e);
+	for (; ret->n < spec->n_volumes; ret->n++) {
+		struct share *share = &ret->v[ret->n];
+
+		TRY(open_source(&spec->volumes[ret->n], share, e));
+		confined |= share->file || share->read_only;
+	}
+	if (!confined)
+		return 0;
+	TRY(enter_namespace(e));
+	TRY(mount_base(runtime, ret, e));
+	for (size_t i = 0; i < ret->n && r == 0; i++) {
+		if (ret->v[i].file || ret->v[i].read_only)
+			r = confine(ret, i);
+		if (r < 0)
+			return fail_code(e, r, "confine volume '%s'",
+					 spec->volumes[i].source);
+	}
+	return 0;
+}
+
+/* --- serving --- */
+
+/* virtiofsd waits for one connection on a socket of its own; QEMU gets the other end. */
+static int connect_pair(int runtime, const char *name, int *ret_listen, int *ret_own)
+{
+	_cleanup_close_ int listening = -1, own = -1;
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+
+	(void)snprintf(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d/%s", runtime,
+		       name);
+	listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	own = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	(void)unlinkat(runtime, name, 0);
+	if (listening < 0 || own < 0 ||
+	    bind(listening, (struct sockaddr *)&a, sizeof(a)) < 0 ||
+	    listen(listening, 1) < 0 ||
+	    connect(own, (struct sockaddr *)&a, sizeof(a)) < 0)
+		return -errno;
+	(void)unlinkat(runtime, name, 0);
+	*ret_listen = TAKE_FD(listening);
+	*ret_own = TAKE_FD(own);
+	return 0;
+}
+
+static int start_virtiofsd(const struct share *share, const struct profile *p,
+			   int runtime, struct undo *u, struct qemu_share *ret,
+			   struct volt_error *e)
+{
+	_cleanup_close_ int listening = -1, own = -1;
+	_cleanup_strv_ struct strv argv = { 0 };
+	struct spawn s = SPAWN_INIT;
+	pid_t pid;
+	int r;
+
+	r = connect_pair(runtime, ret->tag, &listening, &own);
+	if (r < 0)
+		return fail_code(e, r, "make a socket for virtiofsd");
+	r = strv_add(&argv, p->virtiofsd);
+	r = r ?: strv_addf(&argv, "--fd=%d", listening);
+	/* Its working directory is what it serves: no path has to be quoted. */
+	r = r ?: strv_add(&argv, "-o");
+	r = r
+		    ?: strv_add(
+			       &argv,
+			       "source=.,sandbox=namespace,cache=auto,xattr,no_posix_lock");
+	r = r ?: strv_add(&argv, "--thread-pool-size=4");
+	if (r < 0)
+		return fail_oom(e);
+	s.argv = (const char *const *)argv.v;
+	s.keep_fds = &listening;
+	s.n_keep_fds = 1;
+	s.cwd = share->tree;
+	s.die_with_parent = true;
+	r = spawn_start(&s, &pid, NULL, e);
+	if (r < 0)
+		return r;
+	r = undo_add_process(u, pid);
+	if (r < 0)
+		return fail_code(e, r, "remember virtiofsd");
+	ret->fd = TAKE_FD(own);
+	return 0;
+}
+
+/* QEMU wants a descriptor it can open again by its number in /proc. */
+static int serve_by_9p(const struct share *share, struct qemu_share *ret,
+		       struct volt_error *e)
+{
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", share->tree);
+	ret->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return ret->fd < 0 ? fail_errno(e, "open a volume") : 0;
+}
+
+static int choose(const struct shares *s, const struct profile *p, unsigned int abilities,
+		  bool *ret, struct volt_error *e)
+{
+	if (s->n == 0)
+		return 0;
+	*ret = (abilities & KERNEL_VIRTIOFS) &&
+	       (p->capabilities & PROFILE_CAN_VIRTIOFS) && geteuid() == 0;
+	if (*ret || (abilities & KERNEL_9P))
+		return 0;
+	return fail(e, ENOTSUP,
+		    "volumes: the guest's kernel has no 9p, and virtiofs needs %s",
+		    abilities & KERNEL_VIRTIOFS ? "root and virtiofsd"
+						: "another kernel");
+}
+
+int shares_serve(struct shares *s, const struct profile *p, unsigned int abilities,
+		 int runtime, struct undo *u, struct qemu_share **ret,
+		 struct volt_error *e)
+{
+	struct qemu_share *v;
+	int r = 0;
+
+	TRY(choose(s, p, abilities, &s->by_virtiofs, e));
+	v = calloc(s->n + 1, sizeof(*v));
+	if (!v)
+		return fail_oom(e);
+	for (size_t i = 0; i < s->n; i++)
+		v[i].fd = -1;
+	for (size_t i = 0; i < s->n && r == 0; i++) {
+		(void)snprintf(v[i].tag, sizeof(v[i].tag), "v%zu", i);
+		v[i].virtiofs = s->by_virtiofs;
+		v[i].read_only = s->v[i].read_only;
+		r = s->by_virtiofs ? start_virtiofsd(&s->v[i], p, runtime, u, &v[i], e)
+				   : serve_by_9p(&s->v[i], &v[i], e);
+	}
+	if (r < 0) {
+		shares_served(s, v);
+		return r;
+	}
+	*ret = v;
+	return 0;
+}
+
+void shares_served(const struct shares *s, struct qemu_share *served)
+{
+	for (size_t i = 0; served && i < s->n; i++)
+		closep(&served[i].fd);
+	free(served);
+}

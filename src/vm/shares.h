@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "volt.h"
+
+#include "vm/qemu.h"
+#include "vm/spec.h"
+#include "vm/undo.h"
+
+/* A machine's volumes on the host's side: what is shown to the guest, and by whom. */
+struct share {
+	int tree; /* the directory that is shown, read-only where the volume is */
+	bool read_only;
+	bool file; /* it holds one file, named FILE_IN_SHARE, and nothing else */
+};
+
+#define FILE_IN_SHARE "file"
+
+struct shares {
+	struct share *v;
+	size_t n;
+	int mounts;       /* where they are mounted in a namespace of our own, or -1 */
+	bool by_virtiofs; /* decided when they are served */
+};
+#define SHARES_INIT          \
+	{                    \
+		.mounts = -1 \
+	}
+
+/* Opens every source and confines it, once for the supervisor's life. Where something must
+ * be mounted (a read-only volume, a single file), the process gets a mount namespace of its
+ * own, and as an ordinary user a user namespace around it; nothing of that is visible
+ * outside or outlives it. -ENOENT names a source that is missing. */
+int shares_open(const struct spec *s, int runtime, struct shares *ret,
+		struct volt_error *e);
+void shares_done(struct shares *s);
+
+/* For one run: starts what serves them, a virtiofsd each where the kernel, QEMU and our
+ * rights allow, else it is QEMU itself by 9p. The processes are added to @u. The array is
+ * shares_served()'s to free, which closes what was QEMU's. */
+int shares_serve(struct shares *s, const struct profile *p, unsigned int abilities,
+		 int runtime, struct undo *u, struct qemu_share **ret,
+		 struct volt_error *e);
+void shares_served(const struct shares *s, struct qemu_share *served);
