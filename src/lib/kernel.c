@@ -12,7 +12,6 @@
 #include "lib/internal.h"
 
 /* Where a kernel is built, below the root: the sources are too much for a /tmp in memory. */
-#define BUILD_DIRECTORY "tmp/kernel-build"
 
 static int kernels_open(struct volt_ctx *ctx, struct kernels *ret, struct volt_error *e)
 {
@@ -59,21 +58,11 @@ int volt_kernel_import(struct volt_ctx *ctx, const char *options, char **ret,
 	return r;
 }
 
-/* Makes the directory to build in and says where it is. */
-static int build_directory(struct volt_ctx *ctx, char **ret, struct volt_error *e)
-{
-	_cleanup_close_ int fd = mkdir_beneath(ctx->rootfd, BUILD_DIRECTORY, 0700);
-
-	if (fd < 0)
-		return fail_code(e, fd, "make '%s/" BUILD_DIRECTORY "'", ctx->root);
-	return asprintf(ret, "%s/" BUILD_DIRECTORY, ctx->root) < 0 ? fail_oom(e) : 0;
-}
-
 int volt_kernel_build(struct volt_ctx *ctx, const char *options, char **ret,
 		      struct volt_error *e)
 {
 	static const char *const known[] = { "name", "arch", "source", "jobs", NULL };
-	_cleanup_free_ char *init = NULL, *name = NULL, *config = NULL, *directory = NULL;
+	_cleanup_free_ char *init = NULL, *name = NULL, *config = NULL;
 	struct kernel_build o = { 0 };
 	json_auto_t *j = NULL;
 	const char *arch = NULL;
@@ -89,12 +78,10 @@ int volt_kernel_build(struct volt_ctx *ctx, const char *options, char **ret,
 	    (r = arch_word(o.arch, &arch, e)) < 0 ||
 	    (r = find_init(arch, &init, e)) < 0 ||
 	    (r = find_kernel_config(arch, &config, e)) < 0 ||
-	    (r = build_directory(ctx, &directory, e)) < 0 ||
 	    (r = kernels_open(ctx, &ks, e)) < 0)
 		return r;
 	o.arch = arch;
 	o.config = config;
-	o.directory = directory;
 	o.jobs = (unsigned int)jobs;
 	ks.init = init;
 	r = kernel_build(&ks, &o, &ctx->log, &name, e);
