@@ -218,6 +218,8 @@ int profile_resolve_below(const char *root, const char *bindir,
 
 	if (!p)
 		return fail_oom(e);
+	if (!w->arch)
+		return fail(e, ENOTSUP, "no QEMU is known for this architecture");
 	p->name = w->name;
 	p->arch = w->arch;
 	p->capabilities = built_in(w->arch);

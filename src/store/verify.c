@@ -29,19 +29,29 @@ static void found_odd(void *data, const char *name)
 	found(data, name, "not the name of an object");
 }
 
-/* -EBADMSG when its mode or content is wrong, with the reason in @e. */
-static int check_fd(int fd, const char *name, const struct digest *d,
-		    enum object_kind kind, struct volt_error *e)
+/* Whoever owns an object's inode can make it writable again. */
+static int check_inode(const struct store *s, const struct stat *st, const char *name,
+		       enum object_kind kind, struct volt_error *e)
+{
+	struct stat dir;
+
+	if (fstat(s->objects, &dir) < 0)
+		return fail_errno(e, "look at the store's directory 'objects'");
+	if ((st->st_mode & 07777) != object_mode(kind))
+		return fail(e, EBADMSG, "object '%s' has mode %04o, not %04o", name,
+			    st->st_mode & 07777, object_mode(kind));
+	if (st->st_uid != dir.st_uid)
+		return fail(e, EBADMSG, "object '%s' belongs to user %u, the store to %u",
+			    name, st->st_uid, dir.st_uid);
+	return 0;
+}
+
+static int check_content(int fd, const struct digest *d, const char *name, off_t size,
+			 struct volt_error *e)
 {
 	struct digest is;
-	struct stat st;
 	int r;
 
-	if (fstat(fd, &st) < 0)
-		return fail_errno(e, "look at object '%s'", name);
-	if ((st.st_mode & 07777) != object_mode(kind))
-		return fail(e, EBADMSG, "object '%s' has mode %04o, not %04o", name,
-			    st.st_mode & 07777, object_mode(kind));
 	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	r = sha256_fd(fd, &is);
 	if (r < 0)
@@ -49,15 +59,18 @@ static int check_fd(int fd, const char *name, const struct digest *d,
 	if (!digest_equal(d, &is))
 		return fail(e, EBADMSG,
 			    "object '%s' is damaged: its %lld bytes have another digest",
-			    name, (long long)st.st_size);
+			    name, (long long)size);
 	return 0;
 }
 
+/* -EBADMSG with the reason when its mode, owner or content is wrong. */
 static int check_object(const struct store *s, const struct digest *d,
 			enum object_kind kind, struct volt_error *e)
 {
 	char name[OBJECT_NAME_SIZE];
 	_cleanup_close_ int fd = object_open(s, d, kind);
+	struct stat st;
+	int r;
 
 	object_name(d, kind, name);
 	if (fd == -ENOENT)
@@ -66,7 +79,10 @@ static int check_object(const struct store *s, const struct digest *d,
 		return fail(e, EBADMSG, "object '%s' is not a regular file", name);
 	if (fd < 0)
 		return fail_code(e, fd, "open object '%s'", name);
-	return check_fd(fd, name, d, kind, e);
+	if (fstat(fd, &st) < 0)
+		return fail_errno(e, "look at object '%s'", name);
+	r = check_inode(s, &st, name, kind, e);
+	return r < 0 ? r : check_content(fd, d, name, st.st_size, e);
 }
 
 int store_verify_object(const struct store *s, const struct digest *d,

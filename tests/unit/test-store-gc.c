@@ -250,6 +250,22 @@ static void a2_changed_mode_is_found(void)
 	CHECK(strstr(seen.why, "has mode 0755, not 0444"));
 }
 
+static void object_of_another_owner_is_found(void)
+{
+	_cleanup_fixture_ struct fixture f;
+	struct seen seen = { 0 };
+	struct digest d;
+
+	CHECK(fixture_open(&f));
+	CHECK_INT(put(&f, "x", OBJECT_PLAIN, &d), 0);
+	if (fchownat(f.root, object_path(&d, ""), 65534, (gid_t)-1, 0) < 0) {
+		CHECK_INT(errno, EPERM); /* only root can make one */
+		return;
+	}
+	CHECK_INT(store_verify(f.store, see, &seen, &f.e), 1);
+	CHECK(strstr(seen.why, "belongs to user 65534"));
+}
+
 static void missing_object_is_named_with_its_ref(void)
 {
 	_cleanup_fixture_ struct fixture f;
@@ -308,6 +324,7 @@ int main(void)
 	RUN(flipped_bit_is_found_and_named);
 	RUN(damage_in_the_executable_file_is_found_too);
 	RUN(a2_changed_mode_is_found);
+	RUN(object_of_another_owner_is_found);
 	RUN(missing_object_is_named_with_its_ref);
 	RUN(file_that_is_no_object_is_found);
 	RUN(usage_counts_objects_and_garbage);
