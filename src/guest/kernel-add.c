@@ -98,11 +98,11 @@ static int fill_directory(const struct kernels *ks, int fd, const struct kernel_
 			  struct volt_error *e)
 {
 	char file[INITRAMFS_NAME_SIZE];
-	int r = store_link(ks->store, &k->image, OBJECT_PLAIN, fd, "kernel", NULL, e);
+	int r = store_link(ks->store, &k->image, OBJECT_PLAIN, fd, "kernel", e);
 
-	if (r == 0)
+	if (r >= 0)
 		r = store_link(ks->store, &k->initramfs, OBJECT_PLAIN, fd,
-			       initramfs_name(&k->initramfs, file), NULL, e);
+			       initramfs_name(&k->initramfs, file), e);
 	return r < 0 ? r : kernel_record_write(fd, k, e);
 }
 

@@ -200,7 +200,7 @@ static int link_initramfs(struct store *s, int fd, const struct kernel_record *k
 	(void)initramfs_name(&k->initramfs, file);
 	if (faccessat(fd, file, F_OK, 0) == 0)
 		return 0;
-	return store_link(s, &k->initramfs, OBJECT_PLAIN, fd, file, NULL, e);
+	return store_link(s, &k->initramfs, OBJECT_PLAIN, fd, file, e);
 }
 
 static int renew(const struct kernels *ks, int fd, struct kernel_record *k,

@@ -159,7 +159,7 @@ int import_link_held(struct import *im, struct volt_error *e)
 			continue;
 		}
 		r = store_link(im->images->store, &im->layers[i].blob, OBJECT_PLAIN,
-			       im->blobs, digest_hex(&im->layers[i].blob, hex), NULL, e);
+			       im->blobs, digest_hex(&im->layers[i].blob, hex), e);
 		if (r < 0 && r != -EEXIST)
 			return r;
 	}

@@ -43,7 +43,7 @@ static int link_blob(struct images *is, int dir, const struct digest *d,
 		     struct volt_error *e)
 {
 	char hex[DIGEST_HEX_SIZE];
-	int r = store_link(is->store, d, OBJECT_PLAIN, dir, digest_hex(d, hex), NULL, e);
+	int r = store_link(is->store, d, OBJECT_PLAIN, dir, digest_hex(d, hex), e);
 
 	return r == -EEXIST ? 0 : r; /* a layer may be there twice */
 }

@@ -52,11 +52,16 @@ const struct profile_arch *profile_arch_find(const char *word);
 bool profile_arch_runs_on(const struct profile_arch *guest,
 			  const struct profile_arch *host); /* by KVM */
 
-/* What to run. @kvm_usable counts with PROFILE_AUTO only. -ENOTSUP where KVM is asked for
- * and @arch is not one that @host runs by it. */
-int profile_select(enum profile_mode mode, const struct profile_arch *arch,
-		   enum profile_os os, const struct profile_arch *host, bool kvm_usable,
-		   enum profile_name *ret, struct volt_error *e);
+struct profile_choice {
+	enum profile_mode mode;
+	enum profile_os os;
+	const struct profile_arch *guest, *host;
+	bool kvm_usable; /* counts with PROFILE_AUTO only */
+};
+
+/* -ENOTSUP where KVM is asked for and the host does not run the guest's architecture. */
+int profile_select(const struct profile_choice *c, enum profile_name *ret,
+		   struct volt_error *e);
 
 enum profile_capability {
 	PROFILE_CAN_KVM = 1 << 0,

@@ -163,20 +163,20 @@ static enum profile_name by_kvm(enum profile_os os)
 								 : PROFILE_KVM_LINUX;
 }
 
-int profile_select(enum profile_mode mode, const struct profile_arch *arch,
-		   enum profile_os os, const struct profile_arch *host, bool kvm_usable,
-		   enum profile_name *ret, struct volt_error *e)
+int profile_select(const struct profile_choice *c, enum profile_name *ret,
+		   struct volt_error *e)
 {
-	bool can = profile_arch_runs_on(arch, host);
+	bool can = profile_arch_runs_on(c->guest, c->host);
 
-	if (mode == PROFILE_HYBRID_KVM && !can)
+	if (c->mode == PROFILE_HYBRID_KVM && !can)
 		return fail(
 			e, ENOTSUP,
 			"mode '%s': KVM of a host of architecture '%s' does not run '%s'",
-			modes[mode], host->name, arch->name);
-	if (mode == PROFILE_HYBRID_KVM || (mode == PROFILE_AUTO && can && kvm_usable))
-		*ret = by_kvm(os);
+			modes[c->mode], c->host->name, c->guest->name);
+	if (c->mode == PROFILE_HYBRID_KVM ||
+	    (c->mode == PROFILE_AUTO && can && c->kvm_usable))
+		*ret = by_kvm(c->os);
 	else
-		*ret = emulated(arch);
+		*ret = emulated(c->guest);
 	return 0;
 }

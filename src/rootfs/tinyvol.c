@@ -214,7 +214,7 @@ static int put_object(struct tinyvol *v, const struct level *up, const char *nam
 	struct stat st;
 	int r;
 
-	r = store_link(v->s, &f->object, kind, up->dir, name, NULL, e);
+	r = store_link(v->s, &f->object, kind, up->dir, name, e);
 	if (r < 0)
 		return r;
 	if (fstatat(up->dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)

@@ -245,27 +245,23 @@ static bool must_copy(int code)
 }
 
 int store_link(const struct store *s, const struct digest *d, enum object_kind kind,
-	       int dirfd, const char *name, bool *ret_shared, struct volt_error *e)
+	       int dirfd, const char *name, struct volt_error *e)
 {
 	_cleanup_close_ int in = -1;
 	char object[OBJECT_NAME_SIZE];
-	bool shared = true;
-	int r = 0;
+	bool shared;
+	int r;
 
 	if (!path_is_name(name))
 		return fail(e, EINVAL, "link an object as '%s': not a file name", name);
-	object_name(d, kind, object);
-	if (linkat(s->objects, object, dirfd, name, 0) < 0) {
-		if (!must_copy(errno))
-			return fail_errno(e, "link object '%s' as '%s'", object, name);
-		in = store_open_object(s, d, e);
-		if (in < 0)
-			return in;
-		r = copy_out(in, object_mode(kind), dirfd, name, &shared);
-	}
-	if (r < 0)
-		return fail_code(e, r, "copy object '%s' as '%s'", object, name);
-	if (ret_shared)
-		*ret_shared = shared;
-	return 0;
+	if (linkat(s->objects, object_name(d, kind, object), dirfd, name, 0) == 0)
+		return 0;
+	if (!must_copy(errno))
+		return fail_errno(e, "link object '%s' as '%s'", object, name);
+	in = store_open_object(s, d, e);
+	if (in < 0)
+		return in;
+	r = copy_out(in, object_mode(kind), dirfd, name, &shared);
+	return r < 0 ? fail_code(e, r, "copy object '%s' as '%s'", object, name)
+		     : !shared;
 }

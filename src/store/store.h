@@ -43,7 +43,7 @@ int store_read(const struct store *s, const struct digest *d, size_t max, char *
 	       size_t *ret_size, struct volt_error *e);
 
 /* Hard-links the object as @name (no slash, must not exist) below @dirfd. Where linking
- * cannot work (EXDEV, EMLINK, EPERM) it reflinks or copies; *@ret_shared (may be NULL)
- * says whether the bytes are shared. An existing @name is -EEXIST and is never opened. */
+ * cannot work (EXDEV, EMLINK, EPERM) it reflinks or copies. 0: the bytes are shared, 1:
+ * they were copied. An existing @name is -EEXIST and is never opened. */
 int store_link(const struct store *s, const struct digest *d, enum object_kind kind,
-	       int dirfd, const char *name, bool *ret_shared, struct volt_error *e);
+	       int dirfd, const char *name, struct volt_error *e);

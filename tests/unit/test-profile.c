@@ -50,16 +50,17 @@ static void a17_selection_follows_the_table(void)
 {
 	struct volt_error e = { 0 };
 	enum profile_name name;
-	enum profile_os os;
 	size_t i;
 	int r;
 
 	for (i = 0; i < ARRAY_SIZE(selections); i++) {
 		const struct selection *s = &selections[i];
+		struct profile_choice c = { s->mode, PROFILE_OS_LINUX,
+					    profile_arch_find(s->arch),
+					    profile_arch_find(s->host), s->kvm };
 
-		CHECK_INT(profile_os_parse(s->os, &os, &e), 0);
-		r = profile_select(s->mode, profile_arch_find(s->arch), os,
-				   profile_arch_find(s->host), s->kvm, &name, &e);
+		CHECK_INT(profile_os_parse(s->os, &c.os, &e), 0);
+		r = profile_select(&c, &name, &e);
 		if ((r < 0 ? r : (int)name) != s->want)
 			printf("# selection %zu\n", i);
 		CHECK_INT(r < 0 ? r : (int)name, s->want);

@@ -191,7 +191,7 @@ static void freed_bytes_leave_out_what_is_linked_elsewhere(void)
 
 	CHECK(fixture_open(&f));
 	CHECK_INT(put(&f, "linked", OBJECT_PLAIN, &d), 0);
-	CHECK_INT(store_link(f.store, &d, OBJECT_PLAIN, f.root, "link", NULL, &f.e), 0);
+	CHECK_INT(store_link(f.store, &d, OBJECT_PLAIN, f.root, "link", &f.e), 0);
 	CHECK_INT(store_gc(f.store, false, true, &res, &f.e), 0);
 	CHECK_INT(res.removed, 1);
 	CHECK_INT(res.removed_bytes, 0);
