@@ -376,16 +376,19 @@ static int start_network(struct sup *s, struct volt_error *e)
 
 static int find_qemu(struct sup *s, struct volt_error *e)
 {
-	const struct profile_arch *arch = profile_arch_find(s->spec->arch),
-				  *host = profile_arch_find(NULL);
-	bool kvm = s->accel == ACCEL_KVM;
-	struct profile_wish wish = { .arch = arch };
+	const struct profile_choice choice = {
+		.mode = s->accel == ACCEL_KVM ? PROFILE_HYBRID_KVM
+					      : PROFILE_HYBRID_EMULATED,
+		.os = PROFILE_OS_LINUX,
+		.guest = profile_arch_find(s->spec->arch),
+		.host = profile_arch_find(NULL),
+	};
+	struct profile_wish wish = { .arch = choice.guest };
 
-	if (!arch || !host)
+	if (!choice.guest || !choice.host)
 		return fail(e, ENOTSUP, "architecture '%s' is not known",
 			    s->spec->arch ? s->spec->arch : "of this host");
-	TRY(profile_select(kvm ? PROFILE_HYBRID_KVM : PROFILE_HYBRID_EMULATED, arch,
-			   PROFILE_OS_LINUX, host, kvm, &wish.name, e));
+	TRY(profile_select(&choice, &wish.name, e));
 	return profile_resolve(&wish, s->o->env.qemu_dir, &s->run.profile, e);
 }
 
