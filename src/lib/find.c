@@ -55,7 +55,8 @@ static int find_file(const char *built, const char *installed, int mode, char **
 
 int find_supervisor(char **ret, struct volt_error *e)
 {
-	return find_file("volt-supervisor", LIBEXECDIR "/volt-supervisor", X_OK, ret, e);
+	return find_file("src/supervisor/volt-supervisor", LIBEXECDIR "/volt-supervisor",
+			 X_OK, ret, e);
 }
 
 /* Meson's word for the processors of a machine, which names what it installs. */
