@@ -20,7 +20,7 @@ static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_er
 	r = wish_spec(argc, argv, &spec, e);
 	if (r < 0)
 		return r;
-	r = wish_create(ctx, spec, &m, e);
+	r = wish_create(ctx, spec, false, &m, e);
 	if (r < 0)
 		return r;
 	progress_clear();

@@ -104,7 +104,7 @@ static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_er
 	r = wish_spec(argc, argv, &w.spec, e);
 	if (r < 0)
 		return r;
-	r = wish_create(ctx, w.spec, &w.machine, e);
+	r = wish_create(ctx, w.spec, true, &w.machine, e);
 	progress_clear();
 	if (r < 0)
 		return r;

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "base/json.h"
+#include "base/path.h"
 #include "base/strv.h"
 #include "cli/cmd.h"
 #include "cli/print.h"
@@ -119,8 +120,10 @@ int select_each(struct volt_ctx *ctx, const struct selection *s, int argc,
 		struct volt_machine *m = NULL;
 
 		r = volt_machine_open(ctx, *name, &m, e);
-		/* One that has gone since it was listed is none that was asked for. */
-		if (r == -ENOENT && (s->ignore || s->all || s->filter))
+		/* One that has gone since it was listed is none that was asked for. What
+		 * can be no machine's name was not meant. */
+		if (r == -ENOENT && (s->ignore || s->all || s->filter) &&
+		    name_is_valid(*name))
 			continue;
 		if (r == 0)
 			r = fn(m, *name, data, e);

@@ -269,6 +269,29 @@ static int put_texts(json_t *j, struct volt_error *e)
 	return r;
 }
 
+static int one_of(const char *what, const char *word, const char *const *known,
+		  struct volt_error *e)
+{
+	for (const char *const *k = known; *k; k++)
+		if (strcmp(word, *k) == 0)
+			return 0;
+	return fail(e, EINVAL, "%s '%s' is not one of: %s, %s%s%s", what, word, known[0],
+		    known[1], known[2] ? ", " : "", known[2] ? known[2] : "");
+}
+
+static int check_words(struct volt_error *e)
+{
+	static const char *const accels[] = { "auto", "kvm", "tcg", NULL };
+	static const char *const networks[] = { "user", "none", NULL };
+	int r = 0;
+
+	if (o.accel)
+		r = one_of("accelerator", o.accel, accels, e);
+	if (r == 0 && o.network)
+		r = one_of("network", o.network, networks, e);
+	return r;
+}
+
 static int put_policies(json_t *j, struct volt_error *e)
 {
 	json_t *restart = NULL;
@@ -293,6 +316,9 @@ int wish_spec(int argc, const char **argv, json_t **ret, struct volt_error *e)
 	if (o.rm && o.restart && strcmp(o.restart, "no") != 0)
 		return fail(e, EINVAL, "'--rm' and '--restart=%s' exclude each other",
 			    o.restart);
+	r = check_words(e);
+	if (r < 0)
+		return r;
 	put(j, "image", json_pack("{s:s}", "ref", argv[0]), &r);
 	if (r < 0)
 		return fail(e, EINVAL, "image name '%s' is not UTF-8", argv[0]);
@@ -310,12 +336,13 @@ int wish_spec(int argc, const char **argv, json_t **ret, struct volt_error *e)
 	return 0;
 }
 
-static int create_options(json_t **ret, struct volt_error *e)
+static int create_options(bool start, json_t **ret, struct volt_error *e)
 {
 	json_auto_t *j = json_object();
 	int r = 0;
 
 	put(j, "replace", json_boolean(o.replace), &r);
+	put(j, "start", json_boolean(start), &r);
 	if (o.pull)
 		put(j, "pull", json_string(o.pull), &r);
 	if (o.authfile)
@@ -342,8 +369,8 @@ static int open_cidfile(int *ret, struct volt_error *e)
 	return 0;
 }
 
-int wish_create(struct volt_ctx *ctx, const json_t *spec, struct volt_machine **ret,
-		struct volt_error *e)
+int wish_create(struct volt_ctx *ctx, const json_t *spec, bool start,
+		struct volt_machine **ret, struct volt_error *e)
 {
 	_cleanup_close_ int idfile = -1;
 	_cleanup_free_ char *text = NULL, *options = NULL;
@@ -353,7 +380,7 @@ int wish_create(struct volt_ctx *ctx, const json_t *spec, struct volt_machine **
 
 	if (o.replace && !o.name)
 		return fail(e, EINVAL, "'--replace' needs '--name'");
-	r = create_options(&j, e);
+	r = create_options(start, &j, e);
 	if (r < 0)
 		return r;
 	text = json_text(spec);

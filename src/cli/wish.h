@@ -12,6 +12,7 @@ extern const struct poptOption wish_options[];
 /* From the options and the words IMAGE [COMMAND…]. */
 int wish_spec(int argc, const char **argv, json_t **ret, struct volt_error *e);
 
-/* Makes the machine, pulling its image where asked to; writes --cidfile. */
-int wish_create(struct volt_ctx *ctx, const json_t *spec, struct volt_machine **ret,
-		struct volt_error *e);
+/* Makes the machine, pulling its image where asked to; writes --cidfile. With @start it is
+ * about to be started. */
+int wish_create(struct volt_ctx *ctx, const json_t *spec, bool start,
+		struct volt_machine **ret, struct volt_error *e);

@@ -167,6 +167,20 @@ static int check_name(struct volt_ctx *ctx, const char *name, const json_t *opti
 		    name, machine_id(m));
 }
 
+/* "start": what would keep it from being started is said before anything is pulled. */
+static int check_startable(struct volt_ctx *ctx, const struct spec *s,
+			   const json_t *options, struct volt_error *e)
+{
+	const char *policy = json_string_value(json_object_get(options, "pull"));
+	bool start = false;
+	int r;
+
+	r = json_get_bool(options, "start", &start, e);
+	if (r < 0 || !start || (policy && strcmp(policy, "never") == 0))
+		return r;
+	return kernel_check(ctx, s->kernel, s->arch, e);
+}
+
 static int create(struct volt_ctx *ctx, struct spec *s, const json_t *options,
 		  struct volt_machine *vm, struct volt_error *e)
 {
@@ -175,7 +189,7 @@ static int create(struct volt_ctx *ctx, struct spec *s, const json_t *options,
 	int r;
 
 	if ((r = check_name(ctx, s->name, options, e)) < 0 ||
-	    (r = kernel_check(ctx, s->kernel, s->arch, e)) < 0 ||
+	    (r = check_startable(ctx, s, options, e)) < 0 ||
 	    (r = image_for(ctx, s->image.ref, s->arch, options, &img, e)) < 0 ||
 	    (r = complete(ctx, s, img, e)) < 0)
 		return r;
@@ -190,8 +204,8 @@ static int create(struct volt_ctx *ctx, struct spec *s, const json_t *options,
 int volt_machine_create(struct volt_ctx *ctx, const char *spec, const char *options,
 			struct volt_machine **ret, struct volt_error *e)
 {
-	static const char *const known[] = { "pull",     "replace", "tls_verify",
-					     "authfile", "creds",   NULL };
+	static const char *const known[] = { "pull",  "replace", "tls_verify", "authfile",
+					     "creds", "start",   NULL };
 	_cleanup_(volt_machine_freep) struct volt_machine *vm = calloc(1, sizeof(*vm));
 	_cleanup_(spec_freep) struct spec *s = NULL;
 	json_auto_t *wish = NULL, *o = NULL;

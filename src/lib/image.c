@@ -294,14 +294,15 @@ static int remove_machines(struct volt_ctx *ctx, const struct image *img,
 	return r;
 }
 
+/* Podman's --force: the machines go with an image that goes, not with one of its names. */
 static int remove_users(struct volt_ctx *ctx, const char *image, struct volt_error *e)
 {
 	_cleanup_(image_freep) struct image *img = NULL;
 	int r = image_find(ctx->images, image, &img, e);
 
-	if (r == 0)
+	if (r == 0 && (!img->name || img->names.n <= 1))
 		r = remove_machines(ctx, img, e);
-	return r < 0 ? r : refs_sweep(ctx, e);
+	return r;
 }
 
 int volt_image_remove(struct volt_ctx *ctx, const char *image, bool force, char **ret,
@@ -311,15 +312,12 @@ int volt_image_remove(struct volt_ctx *ctx, const char *image, bool force, char 
 	struct images *is;
 	int r = ctx_images(ctx, &is, e);
 
+	if (r == 0 && force)
+		r = remove_users(ctx, image, e);
 	if (r == 0)
 		r = refs_sweep(ctx, e);
 	if (r == 0)
 		r = image_remove(is, image, force, &gone, e);
-	if (r == -EBUSY && force) {
-		r = remove_users(ctx, image, e);
-		if (r == 0)
-			r = image_remove(is, image, force, &gone, e);
-	}
 	if (r < 0)
 		return r;
 	evict(ctx, &gone);

@@ -7,11 +7,8 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/path.h"
 #include "image/platform.h"
 #include "lib/internal.h"
-
-/* Where a kernel is built, below the root: the sources are too much for a /tmp in memory. */
 
 static int kernels_open(struct volt_ctx *ctx, struct kernels *ret, struct volt_error *e)
 {

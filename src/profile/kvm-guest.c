@@ -67,12 +67,6 @@ enum {
 };
 #define CR0_PG 0x80000000u
 
-/* Where a label of kvm-guest.S is once its code is copied. */
-static uint64_t address_of(const char *label)
-{
-	return CODE + ((uintptr_t)label - (uintptr_t)kvm_guest);
-}
-
 static void put64(struct tiny *t, uint64_t at, uint64_t value)
 {
 	memcpy(t->memory + at, &value, sizeof(value));
@@ -87,11 +81,11 @@ static void fill_space(struct tiny *t, uint64_t at)
 
 static void fill_memory(struct tiny *t)
 {
-	uint64_t trap = address_of(kvm_guest_trap);
+	uint64_t trap = CODE + (uint64_t)(kvm_guest_trap - kvm_guest);
 	const uint64_t gate = 0x8e00ull << 32 | CODE_SELECTOR
 							<< 16; /* 64-bit interrupt */
 
-	memcpy(t->memory + CODE, kvm_guest, address_of(kvm_guest_end) - CODE);
+	memcpy(t->memory + CODE, kvm_guest, (size_t)(kvm_guest_end - kvm_guest));
 	fill_space(t, SPACE_A);
 	fill_space(t, SPACE_B);
 	put64(t, IDT + INVALID_OPCODE * 16, gate | (trap & 0xffff)); /* trap < 64 KiB */
@@ -190,7 +184,7 @@ static int64_t cpu_time(void)
 /* Runs the guest from @entry to its end. CPU time, so that a busy host is no matter. */
 static int run_from(struct tiny *t, const char *entry, uint64_t rounds, int64_t *ret)
 {
-	struct kvm_regs regs = { .rip = address_of(entry),
+	struct kvm_regs regs = { .rip = CODE + (uint64_t)(entry - kvm_guest),
 				 .rsp = STACK_TOP,
 				 .rflags = 2,
 				 .rdi = rounds,

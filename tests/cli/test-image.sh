@@ -3,7 +3,6 @@
 # Images: every way in and out, names, removal, and what hostile ones get.
 # shellcheck source=tests/lib/volt.sh
 . "$(dirname "$0")/../lib/volt.sh"
-kernel
 layout=$(image busybox)
 static=$(image static)
 digest=$(jq -r '.manifests[0].digest' "$layout/index.json")
@@ -69,7 +68,10 @@ a_name_that_is_not_there_is_named() {
 	for c in 'rmi nothing' 'image inspect nothing' 'tag nothing x'; do
 		# shellcheck disable=SC2086 # words
 		run volt $c
-		status 125 1
+		case $c in
+		rmi*) status 1 ;;
+		*) status 125 ;;
+		esac
 		one_line_error "nothing" || echo "#   $c"
 	done
 	run volt load -i "$T/nowhere"
@@ -149,7 +151,7 @@ a_broken_image_is_refused_and_leaves_nothing() {
 an_image_that_a_machine_uses_is_kept() {
 	volt create --name user busybox >/dev/null
 	run volt rmi busybox
-	status 2 125
+	status 2 || status 125
 	one_line_error 'busybox'
 	ok volt image exists busybox
 	volt rm user >/dev/null

@@ -119,8 +119,14 @@ machines_that_are_not_there_are_named() {
 	local c
 	for c in start stop kill restart rm inspect logs wait port attach; do
 		run volt "$c" nobody
-		status 125 1 || echo "#   $c"
-		is "$(jq -c . "$T/out")" "$([ "$c" = inspect ] && echo '[]')" || echo "#   $c"
+		case $c in
+		rm) status 1 ;;
+		*) status 125 ;;
+		esac || echo "#   $c"
+		case $c in
+		inspect) stdout '[]' ;;
+		*) stdout '' ;;
+		esac || echo "#   $c"
 		one_line_error "'nobody'" || echo "#   $c"
 	done
 }
@@ -132,8 +138,6 @@ hostile_machine_names_touch_nothing() {
 	touch "$VOLT_ROOT/machines-neighbour"
 	for name in '' . .. ../x a/../.. /etc 'x y' "$(printf 'a\nb')" "$(head -c 300 /dev/zero | tr '\0' a)"; do
 		run volt rm -f -- "$name"
-		stdout ''
-		run volt rm -- "$name"
 		stdout ''
 		is "$(wc -l <"$T/err")" 1 'lines'
 		run volt logs -- "$name"
@@ -171,7 +175,7 @@ output_to_a_full_or_closed_place_is_a_failure() {
 }
 
 doctor_and_info_say_what_was_found() {
-	run volt info
+	run volt info --format json
 	status 0
 	ok jq -e . "$T/out" >/dev/null
 	run volt doctor

@@ -76,13 +76,9 @@ unlike() {
 	! printf '%s\n' "$1" | grep -Eq -- "$2" || bad "${3:-value}" "got: $1" "must not have: /$2/"
 }
 
-# status N…: one of them.
 status() {
-	local n
-	for n in "$@"; do
-		[ "$status" = "$n" ] && return
-	done
-	bad "status $status, not $*" "stdout: $(cat "$T/out")" "stderr: $(cat "$T/err")"
+	[ "$status" = "$1" ] ||
+		bad "status $status, not $1" "stdout: $(cat "$T/out")" "stderr: $(cat "$T/err")"
 }
 
 stdout() {
