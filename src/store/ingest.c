@@ -6,11 +6,10 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/io.h"
 #include "base/path.h"
-#include "store/internal.h"
+#include "store/ingest-internal.h"
 #include "store/sha256.h"
 
 /* Theory of operation
@@ -32,21 +31,9 @@
  * Staging needs no lock of its own: a writer lives within its lease, so whoever gets the
  * store's lock exclusively knows that every staging directory is a dead writer's. */
 
-#define BLOCK 4096u
-
 /* Up to this many staged files are synced one by one; beyond it one syncfs() is cheaper,
  * though it also writes what others have dirtied on that file system. */
 #define SYNC_EACH_MAX 16
-
-#define STAGING_NAME_SIZE 17
-
-struct ingest {
-	struct store *store; /* borrowed */
-	int lease, dir;
-	char name[STAGING_NAME_SIZE]; /* of @dir below cas/staging */
-	atomic_uint streams, staged;
-	atomic_bool failed;
-};
 
 /* -- begin and end --------------------------------------------------------------- */
 
@@ -97,7 +84,7 @@ void ingest_end(struct ingest *g)
 	free(g);
 }
 
-static int failed(struct ingest *g, int r)
+int ingest_failed(struct ingest *g, int r)
 {
 	atomic_store(&g->failed, true);
 	return r;
@@ -123,8 +110,8 @@ static size_t zero_run(const char *p, size_t size)
 {
 	size_t n = 0;
 
-	while (size - n >= BLOCK && is_zero(p + n, BLOCK))
-		n += BLOCK;
+	while (size - n >= INGEST_BLOCK && is_zero(p + n, INGEST_BLOCK))
+		n += INGEST_BLOCK;
 	return n;
 }
 
@@ -132,13 +119,12 @@ static size_t data_run(const char *p, size_t size)
 {
 	size_t n = 0;
 
-	while (size - n >= BLOCK && !is_zero(p + n, BLOCK))
-		n += BLOCK;
-	return size - n < BLOCK ? size : n;
+	while (size - n >= INGEST_BLOCK && !is_zero(p + n, INGEST_BLOCK))
+		n += INGEST_BLOCK;
+	return size - n < INGEST_BLOCK ? size : n;
 }
 
-/* Writes at @offset (a multiple of BLOCK), leaving whole blocks of zeroes out. */
-static int write_sparse(int fd, const char *p, size_t size, off_t offset)
+int write_sparse(int fd, const char *p, size_t size, off_t offset)
 {
 	size_t n, at = 0;
 	int r;
@@ -154,8 +140,7 @@ static int write_sparse(int fd, const char *p, size_t size, off_t offset)
 	return 0;
 }
 
-/* The size is set last: a hole at the end is not written. */
-static int seal(int fd, uint64_t size, enum object_kind kind)
+int ingest_seal(int fd, uint64_t size, enum object_kind kind)
 {
 	struct stat st;
 
@@ -177,7 +162,7 @@ static int stage(struct ingest *g, const char *name, const void *data, size_t si
 		return errno == EEXIST ? 0 : -errno;
 	r = write_sparse(fd, data, size, 0);
 	if (r >= 0)
-		r = seal(fd, size, kind);
+		r = ingest_seal(fd, size, kind);
 	if (r < 0)
 		(void)unlinkat(g->dir, name, 0);
 	else
@@ -194,118 +179,19 @@ int ingest_add(struct ingest *g, const void *data, size_t size, enum object_kind
 
 	r = sha256_bytes(data, size, &d);
 	if (r < 0)
-		return failed(g, fail_code(e, r, "hash an object"));
+		return ingest_failed(g, fail_code(e, r, "hash an object"));
 	if (!present(g, &d, kind, size)) {
 		r = stage(g, object_name(&d, kind, name), data, size, kind);
 		if (r < 0)
-			return failed(g, fail_code(e, r, "store object '%s' (%zu bytes)",
-						   name, size));
+			return ingest_failed(g, fail_code(e, r,
+							  "store object '%s' (%zu bytes)",
+							  name, size));
 	}
 	*ret = d;
 	return 0;
 }
 
-/* -- streams --------------------------------------------------------------------- */
-
-#define STREAM_BUF       (64u << 10)
-#define STREAM_NAME_SIZE 16
-
-struct ingest_stream {
-	struct ingest *ingest; /* borrowed */
-	struct sha256 *hash;
-	enum object_kind kind;
-	int fd;
-	char name[STREAM_NAME_SIZE];
-	uint64_t size;  /* taken so far */
-	uint64_t out;   /* written so far, a multiple of BLOCK until the end */
-	size_t pending; /* bytes in buf */
-	char buf[STREAM_BUF];
-};
-
-static int stream_open(struct ingest_stream *w)
-{
-	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-	int r = sha256_new(&w->hash);
-
-	if (r < 0)
-		return r;
-	(void)snprintf(w->name, sizeof(w->name), "s%u",
-		       atomic_fetch_add(&w->ingest->streams, 1));
-	w->fd = openat(w->ingest->dir, w->name, flags, 0600);
-	return w->fd < 0 ? -errno : 0;
-}
-
-int ingest_stream_new(struct ingest *g, enum object_kind kind, struct ingest_stream **ret,
-		      struct volt_error *e)
-{
-	_cleanup_(ingest_stream_abortp) struct ingest_stream *w = malloc(sizeof(*w));
-	int r;
-
-	if (!w)
-		return failed(g, fail_oom(e));
-	memset(w, 0, offsetof(struct ingest_stream, buf));
-	w->ingest = g;
-	w->kind = kind;
-	w->fd = -1;
-	r = stream_open(w);
-	if (r < 0)
-		return failed(g, fail_code(e, r, "stage an object in the store"));
-	*ret = TAKE_PTR(w);
-	return 0;
-}
-
-static int stream_out(struct ingest_stream *w, const char *data, size_t size)
-{
-	int r = write_sparse(w->fd, data, size, (off_t)w->out);
-
-	if (r >= 0)
-		w->out += size;
-	return r;
-}
-
-/* Gathers into the buffer; whole blocks of a large piece go straight from the caller. */
-static int stream_take(struct ingest_stream *w, const char *data, size_t size)
-{
-	size_t n;
-	int r = 0;
-
-	while (size > 0 && r >= 0) {
-		if (w->pending == 0 && size >= STREAM_BUF) {
-			n = size - size % BLOCK;
-			r = stream_out(w, data, n);
-		} else {
-			n = size < STREAM_BUF - w->pending ? size
-							   : STREAM_BUF - w->pending;
-			memcpy(w->buf + w->pending, data, n);
-			w->pending += n;
-		}
-		data += n;
-		size -= n;
-		if (r >= 0 && w->pending == STREAM_BUF) {
-			r = stream_out(w, w->buf, w->pending);
-			w->pending = 0;
-		}
-	}
-	return r;
-}
-
-int ingest_stream_write(struct ingest_stream *w, const void *data, size_t size,
-			struct volt_error *e)
-{
-	int r = sha256_update(w->hash, data, size);
-
-	w->size += size;
-	if (r >= 0)
-		r = stream_take(w, data, size);
-	if (r < 0)
-		return failed(w->ingest,
-			      fail_code(e, r, "write an object of %llu bytes or more",
-					(unsigned long long)w->size));
-	return 0;
-}
-
-/* Gives the staged file @from its object's name, unless the content is there already. */
-static int stage_as(struct ingest *g, int dirfd, const char *from, const struct digest *d,
+int ingest_stage_as(struct ingest *g, int dirfd, const char *from, const struct digest *d,
 		    enum object_kind kind, uint64_t size)
 {
 	char name[OBJECT_NAME_SIZE];
@@ -320,51 +206,6 @@ static int stage_as(struct ingest *g, int dirfd, const char *from, const struct 
 	return r;
 }
 
-static int stream_end(struct ingest_stream *w, struct digest *ret)
-{
-	int r;
-
-	r = stream_out(w, w->buf, w->pending);
-	if (r >= 0)
-		r = seal(w->fd, w->size, w->kind);
-	if (r >= 0)
-		r = sha256_final(w->hash, ret);
-	if (r >= 0)
-		r = stage_as(w->ingest, w->ingest->dir, w->name, ret, w->kind, w->size);
-	if (r >= 0)
-		(void)close(TAKE_FD(w->fd)); /* abort must not unlink it */
-	return r;
-}
-
-int ingest_stream_finish(struct ingest_stream *w, struct digest *ret,
-			 struct volt_error *e)
-{
-	struct ingest *g = w->ingest;
-	struct digest d;
-	int r;
-
-	r = stream_end(w, &d);
-	if (r < 0)
-		(void)failed(g, fail_code(e, r, "store an object of %llu bytes",
-					  (unsigned long long)w->size));
-	else
-		*ret = d;
-	ingest_stream_abort(w);
-	return r;
-}
-
-void ingest_stream_abort(struct ingest_stream *w)
-{
-	if (!w)
-		return;
-	if (w->fd >= 0) {
-		(void)unlinkat(w->ingest->dir, w->name, 0);
-		(void)close(w->fd);
-	}
-	sha256_free(w->hash);
-	free(w);
-}
-
 /* -- adopting -------------------------------------------------------------------- */
 
 /* @fd is what the caller wrote. Its inode becomes the object's, so it must be a regular
@@ -374,6 +215,7 @@ static int adopt_fd(struct ingest *g, int fd, int dirfd, const char *name,
 {
 	char object[OBJECT_NAME_SIZE];
 	struct stat st;
+	bool shared;
 	int r;
 
 	if (fstat(fd, &st) < 0)
@@ -384,11 +226,11 @@ static int adopt_fd(struct ingest *g, int fd, int dirfd, const char *name,
 		return -EMLINK;
 	if (fchmod(fd, object_mode(OBJECT_PLAIN)) < 0)
 		return -errno;
-	r = stage_as(g, dirfd, name, d, OBJECT_PLAIN, (uint64_t)st.st_size);
+	r = ingest_stage_as(g, dirfd, name, d, OBJECT_PLAIN, (uint64_t)st.st_size);
 	if (r != -EXDEV)
 		return r;
 	object_name(d, OBJECT_PLAIN, object);
-	r = copy_out(fd, object_mode(OBJECT_PLAIN), g->dir, object, NULL);
+	r = copy_out(fd, object_mode(OBJECT_PLAIN), g->dir, object, &shared);
 	if (r < 0 && r != -EEXIST)
 		return r;
 	atomic_fetch_add(&g->staged, 1);
@@ -408,8 +250,8 @@ int ingest_adopt(struct ingest *g, int dirfd, const char *name, const struct dig
 		r = fd < 0 ? -errno : adopt_fd(g, fd, dirfd, name, d);
 	}
 	if (r < 0)
-		return failed(g, fail_code(e, r, "take '%s' over as object '%s'", name,
-					   digest_hex(d, hex)));
+		return ingest_failed(g, fail_code(e, r, "take '%s' over as object '%s'",
+						  name, digest_hex(d, hex)));
 	return 0;
 }
 
@@ -481,12 +323,12 @@ int ingest_commit(struct ingest *g, struct volt_error *e)
 		return fail(e, ECANCELED, "an object could not be stored before");
 	r = sync_staged(g);
 	if (r < 0)
-		return failed(g, fail_code(e, r, "write the new objects to disk"));
+		return ingest_failed(g, fail_code(e, r, "write the new objects to disk"));
 	r = for_each_staged(g, publish_one);
 	if (r >= 0)
 		r = sync_dir(g->store->objects);
 	if (r < 0)
-		return failed(g, fail_code(e, r, "name the new objects"));
+		return ingest_failed(g, fail_code(e, r, "name the new objects"));
 	atomic_store(&g->staged, 0);
 	return 0;
 }

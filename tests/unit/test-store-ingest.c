@@ -147,6 +147,27 @@ static void adopted_file_becomes_the_object(void)
 	CHECK_INT(fstatat(f.root, "download", &after, 0), -1);
 }
 
+static void file_of_another_file_system_is_adopted_by_copy(void)
+{
+	_cleanup_fixture_ struct fixture f;
+	_cleanup_fixture_ struct fixture other;
+	_cleanup_(ingest_endp) struct ingest *g = NULL;
+	struct digest d;
+	struct stat st;
+
+	CHECK(fixture_open(&f));
+	CHECK(fixture_open_fast(&other));
+	CHECK_INT(make_file(&other, "download", "abc"), 3);
+	CHECK_INT(sha256_bytes("abc", 3, &d), 0);
+	CHECK_INT(ingest_begin(f.store, &g, &f.e), 0);
+	CHECK_INT(ingest_adopt(g, other.root, "download", &d, &f.e), 0);
+	CHECK_INT(ingest_commit(g, &f.e), 0);
+	CHECK_INT(fstatat(other.root, "download", &st, 0), -1);
+	CHECK_INT(fstatat(f.root, object_path(&d, ""), &st, 0), 0);
+	CHECK_INT(st.st_size, 3);
+	CHECK_INT(store_verify(f.store, NULL, NULL, &f.e), 0);
+}
+
 static void files_with_other_names_and_links_are_not_adopted(void)
 {
 	_cleanup_fixture_ struct fixture f;
@@ -250,6 +271,7 @@ int main(void)
 	RUN(aborted_stream_leaves_nothing_and_spoils_nothing);
 	RUN(object_of_wrong_size_is_replaced);
 	RUN(adopted_file_becomes_the_object);
+	RUN(file_of_another_file_system_is_adopted_by_copy);
 	RUN(files_with_other_names_and_links_are_not_adopted);
 	RUN(threads_that_add_the_same_store_it_once);
 	RUN(two_writers_of_the_same_both_succeed);
