@@ -148,6 +148,17 @@ static int handle_started(struct agent *a, struct volt_error *why)
 	return 0;
 }
 
+/* The guest waits to hear that everything before has arrived; then it powers off. */
+static int let_go(struct agent *a, struct volt_error *why)
+{
+	int r = wire_empty(&a->out, AGENT_SHUTDOWN, WORKLOAD);
+
+	if (r < 0)
+		return fail_code(why, r, "talk to the guest");
+	flush(a);
+	return 0;
+}
+
 static int handle_failed(struct agent *a, const struct wire_message *m,
 			 struct volt_error *why)
 {
@@ -160,7 +171,7 @@ static int handle_failed(struct agent *a, const struct wire_message *m,
 		       (int)(m->data.size < TEXT_MAX_ ? m->data.size : TEXT_MAX_),
 		       m->data.data ? m->data.data : "");
 	a->ops->failed(a->data, (int)m->code, text);
-	return 0;
+	return let_go(a, why);
 }
 
 static int handle_exited(struct agent *a, const struct wire_message *m,
@@ -170,7 +181,7 @@ static int handle_exited(struct agent *a, const struct wire_message *m,
 		return breach("EXITED at the wrong time", why);
 	a->state = AGENT_ENDED;
 	a->ops->exited(a->data, (int)m->code, m->signal > 0 ? (int)m->signal : 0, m->oom);
-	return 0;
+	return let_go(a, why);
 }
 
 static int handle(struct agent *a, struct wire_message *m, struct volt_error *why)

@@ -25,7 +25,7 @@ struct machine_row {
 /* What QEMU would add by itself is switched off where it can be: each device costs the
  * guest a probe. The PIT and PIC stay: the time stamp counter is calibrated by them. */
 static const struct machine_row machine_rows[] = {
-	{ "x86_64", CMDLINE_MICROVM, "microvm,acpi=off,rtc=off,isa-serial=on", "device" },
+	{ "x86_64", CMDLINE_MICROVM, "microvm,acpi=off,rtc=on,isa-serial=on", "device" },
 	{ "x86_64", CMDLINE_Q35, "q35,usb=off,vmport=off,hpet=off,sata=off,smbus=off",
 	  "pci" },
 	{ "i386", CMDLINE_Q35, "q35,usb=off,vmport=off,hpet=off,sata=off,smbus=off",
