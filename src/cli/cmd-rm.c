@@ -7,7 +7,13 @@
 #include "cli/cmd.h"
 #include "cli/select.h"
 
-static struct selection sel = { .command = "rm" };
+/* As podman's. */
+static int status(int r)
+{
+	return r == -ENOENT ? 1 : r == -EBUSY ? 2 : EXIT_VOLT;
+}
+
+static struct selection sel = { .command = "rm", .status = status };
 static int force, timeout = -1;
 
 static const struct poptOption options[] = {
@@ -39,15 +45,12 @@ static int rm(struct volt_machine *m, const char *name, void *data, struct volt_
 
 static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_error *e)
 {
-	int r;
-
 	if (timeout >= 0 && !force)
 		return fail(e, EINVAL, "'--time' needs '--force'");
 	if (timeout < -1)
 		return fail(e, EINVAL, "option '--time': %d is less than 0", timeout);
 	sel.ignore |= force; /* as podman and rm(1) */
-	r = select_each(ctx, &sel, argc, argv, rm, NULL, e);
-	return r == EXIT_VOLT ? 1 : r;
+	return select_each(ctx, &sel, argc, argv, rm, NULL, e);
 }
 
 const struct cmd cmd_rm = {

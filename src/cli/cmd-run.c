@@ -55,8 +55,9 @@ static bool wishes(const struct run *r, const char *flag)
 
 static int start(struct run *r, int64_t begun, int *status, struct volt_error *e)
 {
+	/* One that never ran was never wished for: nothing is left behind. */
 	json_auto_t *j = json_pack("{s:I, s:b, s:b}", "begun", (json_int_t)begun,
-				   "remove_on_failure", wishes(r, "rm"), "stdin",
+				   "remove_on_failure", 1, "stdin",
 				   !o.detach && wishes(r, "stdin"));
 	_cleanup_free_ char *text = json_text(j);
 

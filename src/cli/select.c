@@ -129,7 +129,7 @@ int select_each(struct volt_ctx *ctx, const struct selection *s, int argc,
 			r = fn(m, *name, data, e);
 		if (r < 0) {
 			(void)fprintf(stderr, "volt %s: %s\n", s->command, e->msg);
-			status = EXIT_VOLT;
+			status = s->status ? s->status(r) : EXIT_VOLT;
 		}
 		volt_machine_free(m);
 	}

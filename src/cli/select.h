@@ -10,7 +10,8 @@ struct selection {
 	const char *command; /* for messages */
 	int all, latest, ignore;
 	const char **cidfile, **filter;
-	bool running_only; /* what --all means: not those that have ended */
+	bool running_only;    /* what --all means: not those that have ended */
+	int (*status)(int r); /* exit status for a negative errno; NULL: EXIT_VOLT */
 };
 
 #define OPTION_ALL(s, help)                                        \
@@ -41,7 +42,7 @@ struct selection {
 	}
 
 /* Calls @fn for each of them with the name to show for it. One that fails is reported and
- * the others are still done; returns 0, or EXIT_VOLT if one failed. */
+ * the others are still done; returns 0, or the exit status for the last that failed. */
 int select_each(struct volt_ctx *ctx, const struct selection *s, int argc,
 		const char **argv,
 		int (*fn)(struct volt_machine *m, const char *name, void *data,

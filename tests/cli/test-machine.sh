@@ -69,8 +69,9 @@ much_output_to_a_slow_reader_is_whole() {
 
 a_reader_that_goes_away_ends_nothing_badly() {
 	"$VOLT" run --name pipe static raw:1000000 exit:0 2>"$T/err" | head -c 10 >/dev/null
+	# as in any pipeline: it wrote where nobody reads, and got SIGPIPE
 	run timeout 30 "$VOLT" wait pipe
-	stdout 0
+	stdout 141
 	volt rm pipe >/dev/null
 }
 
@@ -95,7 +96,7 @@ a_name_in_use_is_said() {
 
 running_machines_are_not_removed_without_force() {
 	run volt rm bg
-	status 2 || status 125
+	status 2
 	one_line_error "bg"
 	run volt start bg
 	status 0 || status 125
@@ -114,7 +115,7 @@ stop_prints_the_name_and_is_idempotent() {
 	status 0
 	stdout bg
 	run volt rm bg
-	status 1 || status 125
+	status 1
 	one_line_error "'bg'"
 }
 
