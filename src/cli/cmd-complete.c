@@ -12,6 +12,7 @@
 #include "base/strv.h"
 #include "cli/cmd.h"
 #include "cli/find.h"
+#include "cli/global.h"
 #include "cli/help.h"
 #include "cli/options.h"
 #include "cli/print.h"

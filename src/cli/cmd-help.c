@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "cli/find.h"
+#include "cli/global.h"
 #include "cli/help.h"
 #include "cli/options.h"
 #include "cli/usage.h"

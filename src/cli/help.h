@@ -5,8 +5,6 @@
 
 #include "cli/cmd.h"
 
-extern const struct poptOption global_options[];
-
 /* The list of commands. Returns 0. */
 int help_commands(FILE *f);
 

@@ -8,25 +8,10 @@
 
 #include "base/error.h"
 #include "cli/find.h"
+#include "cli/global.h"
 #include "cli/help.h"
 #include "cli/options.h"
 #include "cli/progress.h"
-
-static struct {
-	const char *log_level, *qemu, *root;
-	int version;
-} o = { .log_level = "warning" };
-
-const struct poptOption global_options[] = {
-	{ "log-level", 0, POPT_ARG_STRING, &o.log_level, 0,
-	  "What to report besides errors: error, warning, info or debug", "LEVEL" },
-	{ "qemu", 0, POPT_ARG_STRING, &o.qemu, 0,
-	  "Take QEMU from DIR; also VOLT_QEMU in the environment", "DIR" },
-	{ "root", 0, POPT_ARG_STRING, &o.root, 0,
-	  "Keep everything in DIR; also VOLT_ROOT in the environment", "DIR" },
-	{ "version", 'v', POPT_ARG_NONE, &o.version, 0, "Show the version", NULL },
-	POPT_TABLEEND
-};
 
 static int log_level(const char *name, struct volt_error *e)
 {
@@ -57,9 +42,9 @@ static void print_log(void *data, int level, const char *line)
 
 static int run_in_context(const struct cmd *c, struct words *w, struct volt_error *e)
 {
-	int level = log_level(o.log_level, e), r;
-	const char *root = o.root ? o.root : secure_getenv("VOLT_ROOT");
-	const char *qemu = o.qemu ? o.qemu : secure_getenv("VOLT_QEMU");
+	int level = log_level(global.log_level, e), r;
+	const char *root = global.root ? global.root : secure_getenv("VOLT_ROOT");
+	const char *qemu = global.qemu ? global.qemu : secure_getenv("VOLT_QEMU");
 	struct volt_ctx *ctx = NULL;
 
 	if (level < 0)
@@ -138,7 +123,7 @@ static int run_main(int argc, const char **argv, struct volt_error *e)
 	}
 	if (w.help)
 		return help_commands(stdout);
-	if (o.version)
+	if (global.version)
 		return cmd_version.run(NULL, 0, NULL, e);
 	if (w.n == 0) {
 		(void)help_commands(stderr);

@@ -145,13 +145,12 @@ const char *human_size(uint64_t bytes, char text[static HUMAN_SIZE])
 	double value = (double)bytes;
 	size_t unit = 0;
 
-	while (value >= 1000 && unit + 1 < ARRAY_SIZE(units)) {
+	/* not 1000: three digits of what is just below would be "1e+03" */
+	while (value >= 999.5 && unit + 1 < ARRAY_SIZE(units)) {
 		value /= 1000;
 		unit++;
 	}
 	(void)snprintf(text, HUMAN_SIZE, "%.3g %s", value, units[unit]);
-	if (value >= 999.5) /* "%.3g" would write 1e+03 */
-		(void)snprintf(text, HUMAN_SIZE, "%.0f %s", value, units[unit]);
 	return text;
 }
 
