@@ -29,6 +29,11 @@ struct kvm_run_result {
  * return where KVM hangs: the caller runs it in a child. */
 void kvm_guest_run(int kvm, struct kvm_run_result *ret);
 
+/* Runs @fn in a child that has @time_limit ms, and judges. 1: the verdict is good for the
+ * rest of the boot, 0: it is not. */
+typedef void (*kvm_guest_fn)(int kvm, struct kvm_run_result *ret);
+int kvm_run_in_child(kvm_guest_fn fn, int kvm, int time_limit, struct kvm_verdict *ret);
+
 /* Turns what a tiny guest did into a verdict. */
 void kvm_judge(const struct kvm_run_result *res, struct kvm_verdict *ret);
 

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -75,6 +76,46 @@ static void a16_verdict_says_what_was_found(void)
 			printf("# %s\n", v.why);
 		CHECK(strstr(v.why, cases[i].why));
 	}
+}
+
+static void run_healthy(int kvm, struct kvm_run_result *ret)
+{
+	(void)kvm;
+	*ret = (struct kvm_run_result){ .exit_reason = -1,
+					.compute = 14000,
+					.switches = 90000 };
+}
+
+static void run_forever(int kvm, struct kvm_run_result *ret)
+{
+	(void)kvm;
+	(void)ret;
+	for (;;)
+		(void)pause();
+}
+
+static void run_to_death(int kvm, struct kvm_run_result *ret)
+{
+	(void)kvm;
+	(void)ret;
+	_exit(3);
+}
+
+static void guest_that_hangs_or_kills_its_process_is_a_verdict(void)
+{
+	struct kvm_verdict v;
+
+	CHECK_INT(kvm_run_in_child(run_healthy, -1, 10000, &v), 1);
+	CHECK(v.usable);
+	CHECK_INT(kvm_run_in_child(run_to_death, -1, 10000, &v), 1);
+	CHECK(!v.usable);
+	CHECK_STR(v.why, "a tiny guest killed the process that ran it");
+	/* It has not had the CPU, so this must not be kept. */
+	CHECK_INT(kvm_run_in_child(run_forever, -1, 20, &v), 0);
+	CHECK(!v.usable);
+	CHECK_STR(v.why, "a tiny guest did not end within 20 ms");
+	CHECK_INT(waitpid(-1, NULL, WNOHANG), -1); /* and nobody is left */
+	CHECK_INT(errno, ECHILD);
 }
 
 static void probe_gives_a_verdict_with_a_reason(void)
@@ -169,6 +210,7 @@ static void auto_is_what_the_probe_says(void)
 int main(void)
 {
 	RUN(a16_verdict_says_what_was_found);
+	RUN(guest_that_hangs_or_kills_its_process_is_a_verdict);
 	RUN(probe_gives_a_verdict_with_a_reason);
 	RUN(verdict_is_kept_for_one_boot);
 	RUN(broken_cache_is_no_verdict);
