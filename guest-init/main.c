@@ -38,6 +38,7 @@
 
 #define PORT_WAIT     10000 /* ms */
 #define SHUTDOWN_WAIT 10000
+#define LINK_WAIT     1000
 
 enum state {
 	WAITING, /* for CONFIG */
@@ -76,19 +77,21 @@ static int setup(const struct config *c, struct why *w)
 		seed(c->entropy, c->entropy_size);
 	if (c->wall > 0)
 		set_clock(c->wall);
-	r = mount_root(c, w);
+	r = network_up(c, w);
+	if (r == 0)
+		r = mount_root(c, w);
 	if (r < 0)
 		return r;
 	timing("root");
 	r = mount_all(c, w);
-	if (r == 0)
-		r = network_up(c, w);
 	if (r == 0)
 		r = network_names(c, w);
 	if (r == 0 && c->process.cwd && make_directories(c->process.cwd) < 0)
 		r = because(w, -errno, "make the working directory '%s'", c->process.cwd);
 	if (r == 0)
 		r = root_seal(c, w);
+	if (r == 0)
+		network_wait(LINK_WAIT);
 	modules_forget();
 	return r;
 }

@@ -8,8 +8,9 @@
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #include "init.h"
 
@@ -168,6 +169,12 @@ static int find_link(const char *mac)
 	return index;
 }
 
+/* Links that were brought up, and where the kernel tells of changes. */
+static struct {
+	int events, indexes[16];
+	size_t n;
+} links = { .events = -1 };
+
 static int link_up(int fd, const struct link_wish *l, struct why *w)
 {
 	int index = find_link(l->mac), r;
@@ -178,6 +185,8 @@ static int link_up(int fd, const struct link_wish *l, struct why *w)
 	r = set_up(fd, index, l->mtu);
 	if (r < 0)
 		return because(w, r, "set up the network device");
+	if (links.n < ARRAY_SIZE(links.indexes))
+		links.indexes[links.n++] = index;
 	for (size_t k = 0; k < l->addresses.n; k++) {
 		r = add_address(fd, index, l->addresses.v[k]);
 		if (r < 0)
@@ -191,6 +200,53 @@ static int link_up(int fd, const struct link_wish *l, struct why *w)
 	return 0;
 }
 
+static int open_link_events(void)
+{
+	struct sockaddr_nl a = { .nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK };
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+	if (fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0) {
+		(void)close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static bool is_running(int fd, int index)
+{
+	struct ifreq q = { 0 };
+
+	return !if_indextoname((unsigned int)index, q.ifr_name) ||
+	       ioctl(fd, SIOCGIFFLAGS, &q) < 0 || (q.ifr_flags & IFF_RUNNING);
+}
+
+static bool all_running(void)
+{
+	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	for (size_t k = 0; k < links.n; k++)
+		if (!is_running(fd, links.indexes[k]))
+			return false;
+	return true;
+}
+
+void network_wait(int ms)
+{
+	int64_t until = boottime() + ms * (int64_t)1000000, left;
+	struct pollfd p = { .fd = links.events, .events = POLLIN };
+	char text[4096];
+
+	while (links.events >= 0 && !all_running()) {
+		left = (until - boottime()) / 1000000;
+		if (left <= 0 || poll(&p, 1, (int)left) <= 0)
+			break;
+		(void)!recv(links.events, text, sizeof(text), MSG_DONTWAIT);
+	}
+	if (links.events >= 0)
+		(void)close(links.events);
+	links.events = -1;
+}
+
 int network_up(const struct config *c, struct why *w)
 {
 	_cleanup_close_ int fd =
@@ -199,91 +255,12 @@ int network_up(const struct config *c, struct why *w)
 
 	if (fd < 0)
 		return because(w, -errno, "open a netlink socket");
+	if (c->n_links > 0)
+		links.events = open_link_events();
 	r = set_up(fd, (int)if_nametoindex("lo"), 0);
 	if (r < 0)
 		return because(w, r, "set up lo");
 	for (size_t k = 0; r == 0 && k < c->n_links; k++)
 		r = link_up(fd, &c->links[k], w);
 	return r;
-}
-
-/* Replaces what is there unless it is a plain file, which is written anew: symbolic links
- * in images lead to what another init would have made. */
-static FILE *open_etc(const char *path)
-{
-	struct stat st;
-
-	if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode) && unlink(path) < 0)
-		return NULL;
-	return fopen(path, "we");
-}
-
-static int close_etc(FILE *f, const char *path, struct why *w)
-{
-	int failed = f ? ferror(f) : 1;
-
-	if ((f && fclose(f) != 0) || failed)
-		return because(w, errno ? -errno : -EIO, "write '%s'", path);
-	return 0;
-}
-
-static int write_hosts(const struct config *c, struct why *w)
-{
-	static const char path[] = "/etc/hosts";
-	FILE *f = open_etc(path);
-
-	if (f)
-		(void)fputs("127.0.0.1\tlocalhost localhost.localdomain\n"
-			    "::1\tlocalhost localhost.localdomain\n",
-			    f);
-	for (size_t k = 0; f && k < c->hosts.n; k++)
-		(void)fprintf(f, "%s\n", c->hosts.v[k]);
-	for (size_t k = 0; f && c->hostname && k < c->n_links; k++)
-		for (size_t i = 0; i < c->links[k].addresses.n; i++) {
-			const char *a = c->links[k].addresses.v[i];
-
-			(void)fprintf(f, "%.*s\t%s\n", (int)strcspn(a, "/"), a,
-				      c->hostname);
-		}
-	if (f && c->hostname && c->n_links == 0)
-		(void)fprintf(f, "127.0.0.1\t%s\n", c->hostname);
-	return close_etc(f, path, w);
-}
-
-static int write_resolver(const struct config *c, struct why *w)
-{
-	static const char path[] = "/etc/resolv.conf";
-	FILE *f;
-
-	if (c->dns.n == 0 && c->search.n == 0)
-		return 0;
-	f = open_etc(path);
-	if (f && c->search.n > 0)
-		(void)fputs("search", f);
-	for (size_t k = 0; f && k < c->search.n; k++)
-		(void)fprintf(f, " %s%s", c->search.v[k],
-			      k + 1 == c->search.n ? "\n" : "");
-	for (size_t k = 0; f && k < c->dns.n; k++)
-		(void)fprintf(f, "nameserver %s\n", c->dns.v[k]);
-	return close_etc(f, path, w);
-}
-
-int network_names(const struct config *c, struct why *w)
-{
-	FILE *f;
-	int r;
-
-	if (mkdir("/etc", 0755) < 0 && errno != EEXIST)
-		return because(w, -errno, "make '/etc'");
-	r = write_hosts(c, w);
-	if (r == 0)
-		r = write_resolver(c, w);
-	if (r < 0 || !c->hostname)
-		return r;
-	if (sethostname(c->hostname, strlen(c->hostname)) < 0)
-		return because(w, -errno, "set the host name '%s'", c->hostname);
-	f = open_etc("/etc/hostname");
-	if (f)
-		(void)fprintf(f, "%s\n", c->hostname);
-	return close_etc(f, "/etc/hostname", w);
 }

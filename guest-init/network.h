@@ -8,5 +8,10 @@ struct why;
 /* Brings up lo and the links of @c, with their addresses and routes. */
 int network_up(const struct config *c, struct why *w);
 
+/* Waits until what was brought up passes packets, at most @ms: the kernel gets to that a
+ * moment later and until then drops them, which would cost a workload that connects at
+ * once a whole second. */
+void network_wait(int ms);
+
 /* /etc/hostname, /etc/hosts and /etc/resolv.conf, and the host name itself. */
 int network_names(const struct config *c, struct why *w);
