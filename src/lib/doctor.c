@@ -22,6 +22,7 @@
 #include "lib/host.h"
 #include "lib/internal.h"
 #include "profile/profile.h"
+#include "store/gc.h"
 
 #define SPACE_LOW    (1ull << 30)
 #define SPACE_NEEDED (100ull << 20)
@@ -160,6 +161,43 @@ static void check_space(struct doctor *d)
 	       found, "volt system prune --all frees what nothing needs");
 }
 
+struct damage {
+	int n;
+	char first[256];
+};
+
+static void note_damage(void *data, const char *object, const char *why)
+{
+	struct damage *bad = data;
+
+	if (bad->n++ == 0)
+		(void)snprintf(bad->first, sizeof(bad->first), "%s: %s", object, why);
+}
+
+/* All of it is read and hashed: nothing less finds a flipped bit. */
+static void check_store(struct doctor *d)
+{
+	struct damage bad = { 0 };
+	struct store_usage u = { 0 };
+	struct volt_error e = { 0 };
+	char found[300];
+	int r = store_verify(d->ctx->store, note_damage, &bad, &e);
+
+	if (r == 0)
+		r = store_usage(d->ctx->store, &u, &e);
+	if (r < 0) {
+		report(d, "store", BAD, e.msg, "");
+		return;
+	}
+	(void)snprintf(found, sizeof(found), "%llu objects, %.1f MB, all undamaged",
+		       (unsigned long long)u.objects, (double)u.bytes / 1e6);
+	if (bad.n > 0)
+		(void)snprintf(found, sizeof(found), "%d damaged, the first: %s", bad.n,
+			       bad.first);
+	report(d, "store", bad.n > 0 ? BAD : GOOD, found,
+	       "remove the images that need it (volt rmi) and pull them again");
+}
+
 static void check_run(struct doctor *d)
 {
 	struct statfs f;
@@ -192,6 +230,7 @@ int volt_doctor(struct volt_ctx *ctx, char **ret, struct volt_error *e)
 	check_namespaces(&d);
 	check_cgroups(&d);
 	check_space(&d);
+	check_store(&d);
 	check_run(&d);
 	return answer(d.errors, d.checks, ret, e);
 }
