@@ -15,8 +15,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/fs.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -127,7 +129,6 @@ static int copy_data(int in, int out, uint64_t size)
 	return errno == ENXIO ? 0 : -errno;
 }
 
-/* A copy under a temporary name of the caller's directory, which is gone on failure. */
 static int copy_template(int in, uint64_t size, int dirfd, const char *tmp)
 {
 	_cleanup_close_ int out =
@@ -137,29 +138,30 @@ static int copy_template(int in, uint64_t size, int dirfd, const char *tmp)
 	if (out < 0)
 		return -errno;
 	r = copy_data(in, out, size);
-	if (r >= 0 && fsync(out) < 0)
-		r = -errno;
-	if (r < 0)
-		(void)unlinkat(dirfd, tmp, 0);
-	return r;
+	return r >= 0 && fsync(out) < 0 ? -errno : r;
 }
 
+/* The temporary name follows from @name, which is one caller's alone, so that the next try
+ * removes what a crash left. */
 static int copy_as(int in, uint64_t size, int dirfd, const char *name,
 		   struct volt_error *e)
 {
-	char tmp[TMP_NAME_SIZE];
-	int r = tmp_name(tmp);
+	char tmp[NAME_MAX + 1];
+	int r;
 
-	if (r >= 0)
-		r = copy_template(in, size, dirfd, tmp);
+	(void)snprintf(tmp, sizeof(tmp), "%s.tmp", name);
+	if (unlinkat(dirfd, tmp, 0) < 0 && errno != ENOENT)
+		return fail_errno(e, "remove '%s'", tmp);
+	r = copy_template(in, size, dirfd, tmp);
 	if (r < 0)
-		return fail_code(e, r, "copy the empty disk to '%s'", name);
-	if (renameat2(dirfd, tmp, dirfd, name, RENAME_NOREPLACE) < 0) {
+		r = fail_code(e, r, "copy the empty disk to '%s'", name);
+	else if (renameat2(dirfd, tmp, dirfd, name, RENAME_NOREPLACE) < 0)
 		r = fail_errno(e, "make disk '%s'", name);
+	else if (fsync(dirfd) < 0)
+		return fail_errno(e, "sync the directory of '%s'", name);
+	if (r < 0)
 		(void)unlinkat(dirfd, tmp, 0);
-		return r;
-	}
-	return fsync(dirfd) < 0 ? fail_errno(e, "sync the directory of '%s'", name) : 0;
+	return r;
 }
 
 int scratch_make(int rootfd, uint64_t size, int dirfd, const char *name,
@@ -172,7 +174,7 @@ int scratch_make(int rootfd, uint64_t size, int dirfd, const char *name,
 			    "a disk of %llu bytes: between 64 MiB and 16 TiB, in whole "
 			    "MiB, are possible",
 			    (unsigned long long)size);
-	if (!path_is_name(name))
+	if (!path_is_name(name) || strlen(name) + strlen(".tmp") > NAME_MAX)
 		return fail(e, EINVAL, "disk name '%s' is no file name", name);
 	dir = rootfs_open(rootfd, e);
 	if (dir < 0)

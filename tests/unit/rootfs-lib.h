@@ -17,12 +17,17 @@ struct world {
 	struct digest id;
 };
 
-static inline bool world_open(struct world *w)
+static inline bool world_open_in(struct world *w, bool (*open_fixture)(struct fixture *))
 {
 	memset(w, 0, sizeof(*w));
 	memset(w->id.b, 0x5a, sizeof(w->id.b));
-	return fixture_open(&w->f) && tree_builder_new(&w->b, &w->f.e) >= 0 &&
+	return open_fixture(&w->f) && tree_builder_new(&w->b, &w->f.e) >= 0 &&
 	       ingest_begin(w->f.store, &w->g, &w->f.e) >= 0;
+}
+
+static inline bool world_open(struct world *w)
+{
+	return world_open_in(w, fixture_open);
 }
 
 static inline void world_close(struct world *w)
