@@ -21,16 +21,14 @@ static const char *hostname(const struct spec *s, char text[static 16])
 	return text;
 }
 
+/* init knows the usual lines; what it cannot know is the machine's name. */
 static void write_hosts(const struct config *c, struct wire_out *out)
 {
 	char own[16], line[256];
-	const char *name = hostname(c->spec, own);
 
-	wire_text(out, AGENT_TAG_HOSTNAME, name);
-	wire_text(out, AGENT_TAG_HOSTS, "127.0.0.1 localhost");
-	wire_text(out, AGENT_TAG_HOSTS, "::1 localhost ip6-localhost ip6-loopback");
-	(void)snprintf(line, sizeof(line), "%s %s %s",
-		       c->link ? NET_ADDRESS : "127.0.1.1", name, c->spec->name);
+	wire_text(out, AGENT_TAG_HOSTNAME, hostname(c->spec, own));
+	(void)snprintf(line, sizeof(line), "%s %s", c->link ? NET_ADDRESS : "127.0.1.1",
+		       c->spec->name);
 	wire_text(out, AGENT_TAG_HOSTS, line);
 }
 

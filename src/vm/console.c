@@ -179,20 +179,27 @@ void console_drain(struct console *c)
 	}
 }
 
+/* As much of the newest lines as there is room for: the last one says most. */
 void console_tail(const struct console *c, char text[static CONSOLE_TAIL_SIZE])
 {
-	size_t used = 0;
+	size_t at = CONSOLE_TAIL_SIZE - 1;
 
-	text[0] = '\0';
-	for (unsigned int i = 0; i < CONSOLE_LINES; i++) {
-		const char *line = c->lines[(c->next + i) % CONSOLE_LINES];
-		size_t share = (CONSOLE_TAIL_SIZE - 1) / CONSOLE_LINES - 3;
+	text[at] = '\0';
+	for (unsigned int i = 1; i <= CONSOLE_LINES; i++) {
+		unsigned int k = (c->next + CONSOLE_LINES - i) % CONSOLE_LINES;
+		const char *line = c->lines[k];
+		size_t n = strlen(line), gap = i > 1 ? 3 : 0;
 
-		if (!*line)
-			continue;
-		used += (size_t)snprintf(text + used, share + 4, "%s%.*s",
-					 used ? " | " : "", (int)share, line);
+		if (i == 1 && n > at)
+			n = at;
+		if (n == 0 || n + gap > at)
+			break;
+		at -= gap;
+		memcpy(text + at, " | ", gap);
+		at -= n;
+		memcpy(text + at, line, n);
 	}
+	memmove(text, text + at, CONSOLE_TAIL_SIZE - at);
 }
 
 const char *console_panic(const struct console *c)

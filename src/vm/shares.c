@@ -2,8 +2,8 @@
 /*
  * Theory of operation
  *
- * A volume's source is opened once, by its descriptor everything else is done: the path is
- * not looked up again. What the guest's side gets to see is never more than that tree:
+ * A volume's source is opened, and by its descriptor everything else is done. What the
+ * guest's side gets to see is never more than that tree:
  *
  *	directory, writable	the directory itself
  *	directory, read-only	a clone of its mount, made read-only, all mounts below too
@@ -119,17 +119,34 @@ static int enter_namespace(struct volt_error *e)
 	return r < 0 ? fail_code(e, r, "set up a mount namespace for volumes") : 0;
 }
 
+/* What was opened before belongs to the namespace that was left, where nothing may be
+ * mounted any more: the same directory, looked up in this one. */
+static int open_again(int dirfd)
+{
+	char path[64], target[PATH_MAX];
+	ssize_t n;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", dirfd);
+	n = readlink(path, target, sizeof(target) - 1);
+	if (n < 0)
+		return -errno;
+	target[n] = '\0';
+	n = open(target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return n < 0 ? -errno : (int)n;
+}
+
 static int mount_base(int runtime, struct shares *s, struct volt_error *e)
 {
-	_cleanup_close_ int below = mkdir_beneath(runtime, MOUNTS_NAME, 0700);
+	_cleanup_close_ int dir = open_again(runtime), below = -1;
 	char path[64];
 
+	below = dir < 0 ? dir : mkdir_beneath(dir, MOUNTS_NAME, 0700);
 	if (below < 0)
 		return fail_code(e, below, "make a directory for volumes");
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", below);
 	if (mount("volt", path, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0700,size=1m") < 0)
 		return fail_errno(e, "mount a directory for volumes");
-	s->mounts = openat(runtime, MOUNTS_NAME, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	s->mounts = openat(dir, MOUNTS_NAME, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return s->mounts < 0 ? fail_errno(e, "open the directory for volumes") : 0;
 }
 
@@ -177,12 +194,9 @@ static int confine(struct shares *s, size_t i)
 	return share->tree < 0 ? -errno : 0;
 }
 
-int shares_open(const struct spec *spec, int runtime, struct shares *ret,
-		struct volt_error *e)
+static int open_sources(const struct spec *spec, struct shares *ret, bool *ret_confined,
+			struct volt_error *e)
 {
-	bool confined = false;
-	int r = 0;
-
 	ret->v = calloc(spec->n_volumes + 1, sizeof(*ret->v));
 	if (!ret->v)
 		return fail_oom(e);
@@ -190,11 +204,23 @@ int shares_open(const struct spec *spec, int runtime, struct shares *ret,
 		struct share *share = &ret->v[ret->n];
 
 		TRY(open_source(&spec->volumes[ret->n], share, e));
-		confined |= share->file || share->read_only;
+		*ret_confined |= share->file || share->read_only;
 	}
+	return 0;
+}
+
+int shares_open(const struct spec *spec, int runtime, struct shares *ret,
+		struct volt_error *e)
+{
+	bool confined = false;
+	int r = 0;
+
+	TRY(open_sources(spec, ret, &confined, e));
 	if (!confined)
 		return 0;
 	TRY(enter_namespace(e));
+	shares_done(ret);
+	TRY(open_sources(spec, ret, &confined, e));
 	TRY(mount_base(runtime, ret, e));
 	for (size_t i = 0; i < ret->n && r == 0; i++) {
 		if (ret->v[i].file || ret->v[i].read_only)
@@ -230,9 +256,34 @@ static int connect_pair(int runtime, const char *name, int *ret_listen, int *ret
 	return 0;
 }
 
-static int start_virtiofsd(const struct share *share, const struct profile *p,
-			   int runtime, struct undo *u, struct qemu_share *ret,
-			   struct volt_error *e)
+/* virtiofsd insists on a path; what would end it in a list of options is escaped. */
+static int add_source(struct strv *argv, int tree)
+{
+	char path[64], target[PATH_MAX], quoted[2 * PATH_MAX];
+	size_t at = 0;
+	ssize_t n;
+	int r;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", tree);
+	n = readlink(path, target, sizeof(target));
+	if (n < 0 || n == sizeof(target))
+		return n < 0 ? -errno : -ENAMETOOLONG;
+	for (ssize_t i = 0; i < n; i++) {
+		if (target[i] == ',' || target[i] == '\\')
+			quoted[at++] = '\\';
+		quoted[at++] = target[i];
+	}
+	quoted[at] = '\0';
+	r = strv_add(argv, "-o");
+	return r
+		       ?: strv_addf(argv,
+				    "source=%s,sandbox=namespace,cache=auto,xattr,"
+				    "no_posix_lock",
+				    quoted);
+}
+
+static int start_virtiofsd(const struct share *share, const struct shares_with *w,
+			   struct qemu_share *ret, struct volt_error *e)
 {
 	_cleanup_close_ int listening = -1, own = -1;
 	_cleanup_strv_ struct strv argv = { 0 };
@@ -240,29 +291,24 @@ static int start_virtiofsd(const struct share *share, const struct profile *p,
 	pid_t pid;
 	int r;
 
-	r = connect_pair(runtime, ret->tag, &listening, &own);
+	r = connect_pair(w->runtime, ret->tag, &listening, &own);
 	if (r < 0)
 		return fail_code(e, r, "make a socket for virtiofsd");
-	r = strv_add(&argv, p->virtiofsd);
+	r = strv_add(&argv, w->profile->virtiofsd);
 	r = r ?: strv_addf(&argv, "--fd=%d", listening);
-	/* Its working directory is what it serves: no path has to be quoted. */
-	r = r ?: strv_add(&argv, "-o");
-	r = r
-		    ?: strv_add(
-			       &argv,
-			       "source=.,sandbox=namespace,cache=auto,xattr,no_posix_lock");
+	r = r ?: add_source(&argv, share->tree);
 	r = r ?: strv_add(&argv, "--thread-pool-size=4");
 	if (r < 0)
-		return fail_oom(e);
+		return fail_code(e, r, "name a volume to virtiofsd");
 	s.argv = (const char *const *)argv.v;
 	s.keep_fds = &listening;
 	s.n_keep_fds = 1;
-	s.cwd = share->tree;
+	s.err = w->errors;
 	s.die_with_parent = true;
 	r = spawn_start(&s, &pid, NULL, e);
 	if (r < 0)
 		return r;
-	r = undo_add_process(u, pid);
+	r = undo_add_process(w->undo, pid);
 	if (r < 0)
 		return fail_code(e, r, "remember virtiofsd");
 	ret->fd = TAKE_FD(own);
@@ -280,13 +326,15 @@ static int serve_by_9p(const struct share *share, struct qemu_share *ret,
 	return ret->fd < 0 ? fail_errno(e, "open a volume") : 0;
 }
 
-static int choose(const struct shares *s, const struct profile *p, unsigned int abilities,
-		  bool *ret, struct volt_error *e)
+static int choose(const struct shares *s, const struct shares_with *w, bool *ret,
+		  struct volt_error *e)
 {
+	unsigned int abilities = w->abilities;
+
 	if (s->n == 0)
 		return 0;
 	*ret = (abilities & KERNEL_VIRTIOFS) &&
-	       (p->capabilities & PROFILE_CAN_VIRTIOFS) && geteuid() == 0;
+	       (w->profile->capabilities & PROFILE_CAN_VIRTIOFS) && geteuid() == 0;
 	if (*ret || (abilities & KERNEL_9P))
 		return 0;
 	return fail(e, ENOTSUP,
@@ -295,14 +343,13 @@ static int choose(const struct shares *s, const struct profile *p, unsigned int 
 						: "another kernel");
 }
 
-int shares_serve(struct shares *s, const struct profile *p, unsigned int abilities,
-		 int runtime, struct undo *u, struct qemu_share **ret,
+int shares_serve(struct shares *s, const struct shares_with *w, struct qemu_share **ret,
 		 struct volt_error *e)
 {
 	struct qemu_share *v;
 	int r = 0;
 
-	TRY(choose(s, p, abilities, &s->by_virtiofs, e));
+	TRY(choose(s, w, &s->by_virtiofs, e));
 	v = calloc(s->n + 1, sizeof(*v));
 	if (!v)
 		return fail_oom(e);
@@ -312,7 +359,7 @@ int shares_serve(struct shares *s, const struct profile *p, unsigned int abiliti
 		(void)snprintf(v[i].tag, sizeof(v[i].tag), "v%zu", i);
 		v[i].virtiofs = s->by_virtiofs;
 		v[i].read_only = s->v[i].read_only;
-		r = s->by_virtiofs ? start_virtiofsd(&s->v[i], p, runtime, u, &v[i], e)
+		r = s->by_virtiofs ? start_virtiofsd(&s->v[i], w, &v[i], e)
 				   : serve_by_9p(&s->v[i], &v[i], e);
 	}
 	if (r < 0) {

@@ -39,10 +39,17 @@ int shares_open(const struct spec *s, int runtime, struct shares *ret,
 		struct volt_error *e);
 void shares_done(struct shares *s);
 
+struct shares_with {
+	const struct profile *profile;
+	unsigned int abilities; /* of the kernel */
+	int runtime;            /* for sockets */
+	int errors;             /* stderr of what is started */
+	struct undo *undo;      /* the processes are added to it */
+};
+
 /* For one run: starts what serves them, a virtiofsd each where the kernel, QEMU and our
- * rights allow, else it is QEMU itself by 9p. The processes are added to @u. The array is
- * shares_served()'s to free, which closes what was QEMU's. */
-int shares_serve(struct shares *s, const struct profile *p, unsigned int abilities,
-		 int runtime, struct undo *u, struct qemu_share **ret,
+ * rights allow, else it is QEMU itself by 9p. The array is shares_served()'s to free, which
+ * closes what was QEMU's. */
+int shares_serve(struct shares *s, const struct shares_with *w, struct qemu_share **ret,
 		 struct volt_error *e);
 void shares_served(const struct shares *s, struct qemu_share *served);

@@ -56,6 +56,7 @@ void state_done(struct state *st)
 	free(st->reason);
 	free(st->accel_note);
 	free(st->network);
+	free(st->network_note);
 	strv_done(&st->labels);
 	ports_done(&st->ports);
 	*st = (struct state){ 0 };
@@ -194,6 +195,7 @@ json_t *state_to_json(const struct state *st)
 		put_text(j, &bad, "accel", spec_accel_text(st->accel));
 	put_text(j, &bad, "accel_note", st->accel_note);
 	put_text(j, &bad, "network", st->network);
+	put_text(j, &bad, "network_note", st->network_note);
 	put_end(j, &bad, st);
 	if (st->undo.n)
 		put(j, &bad, "undo", undo_to_json(&st->undo));
@@ -286,6 +288,7 @@ static int get_run(const json_t *j, struct state *st, struct volt_error *e)
 		st->accel = strcmp(accel, "kvm") == 0 ? ACCEL_KVM : ACCEL_TCG;
 	TRY(get_text(j, "accel_note", &st->accel_note, e));
 	TRY(get_text(j, "network", &st->network, e));
+	TRY(get_text(j, "network_note", &st->network_note, e));
 	return get_time(j, "started_at", &st->started_at, e);
 }
 

@@ -67,10 +67,11 @@ struct state {
 	enum stop_rung rung;
 	int64_t started_at, finished_at; /* wall clock; 0: never */
 	unsigned int restarts;
-	enum accel accel; /* in use */
-	char *accel_note; /* why not KVM */
-	char *network;    /* "passt", "slirp", "none" */
-	struct undo undo; /* newest last */
+	enum accel accel;   /* in use */
+	char *accel_note;   /* why not KVM */
+	char *network;      /* "passt", "slirp", "none" */
+	char *network_note; /* what it cannot do, or NULL */
+	struct undo undo;   /* newest last */
 	int64_t phase[PHASE_MAX];
 };
 

@@ -355,8 +355,8 @@ static int start_network(struct sup *s, struct volt_error *e)
 
 	if (s->spec->network == NET_USER) {
 		TRY(net_user_start(&s->st.ports, s->m->id, l, e));
-		if (l->note[0])
-			console_say(s->console, "network: ", l->note, strlen(l->note));
+		free(s->st.network_note);
+		s->st.network_note = l->note[0] ? strdup(l->note) : NULL;
 	}
 	if (l->kind == NET_PASST) {
 		r = undo_add_process(&s->st.undo, l->pid);
@@ -491,6 +491,11 @@ static int start_qemu(struct sup *s, struct channels *c, struct volt_error *e)
 				 .agent = c->theirs[CHANNEL_AGENT],
 				 .console = c->theirs[CHANNEL_CONSOLE],
 				 .ports = &s->st.ports };
+	struct shares_with with = { .profile = s->run.profile,
+				    .abilities = s->o->abilities,
+				    .runtime = s->runtime,
+				    .errors = c->theirs[CHANNEL_ERRORS],
+				    .undo = &s->st.undo };
 	bool emulated = s->accel != ACCEL_KVM;
 	int r;
 
@@ -502,8 +507,7 @@ static int start_qemu(struct sup *s, struct channels *c, struct volt_error *e)
 			 q.n_disks + q.n_shares + (q.link ? 1 : 0) + 3, &q.machine, e));
 	(void)kernel_cmdline(q.machine, s->run.profile->arch->name, emulated,
 			     emulated ? tsc_khz(&s->tsc) : 0, cmdline);
-	TRY(shares_serve(&s->shares, s->run.profile, s->o->abilities, s->runtime,
-			 &s->st.undo, &shares, e));
+	TRY(shares_serve(&s->shares, &with, &shares, e));
 	q.shares = shares;
 	r = spawn_qemu(s, c, &q, e);
 	shares_served(&s->shares, shares);
