@@ -467,8 +467,9 @@ static int read_entries(struct reader *r, struct volt_error *e)
 		struct archive_entry *entry;
 		int code = archive_read_next_header(r->archive, &entry);
 
+		/* While it guesses the format, a read that fails looks like an end. */
 		if (code == ARCHIVE_EOF)
-			return 0;
+			return r->error.code == 0 ? 0 : archive_failed(r, e);
 		if (code == ARCHIVE_WARN || code == ARCHIVE_OK)
 			code = add_entry(r, entry, e);
 		else
@@ -549,15 +550,16 @@ static int make_layer(struct reader *r, struct layer **ret, struct volt_error *e
 	return 0;
 }
 
-/* libarchive converts the names of PAX headers, which are UTF-8, to the thread's locale,
- * and in any other than a UTF-8 one that cannot work. */
-static locale_t enter_utf8(locale_t *ret)
+/* libarchive converts the names of PAX headers to the thread's locale. In a UTF-8 one it
+ * composes accents, which makes other names of them; in the C locale it takes what it
+ * cannot convert as it is, and that is what we want: bytes. */
+static locale_t enter_c(locale_t *ret)
 {
-	*ret = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+	*ret = newlocale(LC_CTYPE_MASK, "C", (locale_t)0);
 	return *ret ? uselocale(*ret) : (locale_t)0;
 }
 
-static void leave_utf8(locale_t old, locale_t own)
+static void leave_c(locale_t old, locale_t own)
 {
 	if (old)
 		(void)uselocale(old);
@@ -581,10 +583,10 @@ int layer_read(const struct layer_input *in, struct layer **ret, struct blob_sum
 	       struct volt_error *e)
 {
 	_cleanup_(reader_done) struct reader r = { 0 };
-	locale_t own, old = enter_utf8(&own);
+	locale_t own, old = enter_c(&own);
 	int code = read_all_of(&r, in, e);
 
-	leave_utf8(old, own);
+	leave_c(old, own);
 	if (code < 0)
 		return code;
 	code = blob_reader_sums(r.blob, sums, e);

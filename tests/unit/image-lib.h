@@ -9,6 +9,7 @@
 #include "base/path.h"
 #include "image-tar.h"
 #include "image/layer-read.h"
+#include "store/sha256.h"
 #include "store/store.h"
 #include "tap.h"
 
