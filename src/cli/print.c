@@ -9,7 +9,6 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/json.h"
 #include "base/strv.h"
 
 int format_is_json(const char *format, struct volt_error *e)
@@ -34,8 +33,10 @@ int print_json(const json_t *j, struct volt_error *e)
 int parse_answer(char *text, json_t **ret, struct volt_error *e)
 {
 	_cleanup_free_ char *owned = text;
+	json_error_t je;
 
-	return json_parse(owned, strlen(owned), "the library's answer", ret, e);
+	*ret = json_loads(owned, 0, &je);
+	return *ret ? 0 : fail(e, EBADMSG, "the library's answer: %s", je.text);
 }
 
 struct table {

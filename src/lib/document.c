@@ -63,7 +63,9 @@ int answer(int r, json_t *j, char **ret, struct volt_error *e)
 
 	if (r < 0 || !ret)
 		return r;
-	text = owned ? json_text(owned) : NULL;
+	/* Members in the order in which they were set: no time for sorting, and better to
+	 * read. */
+	text = owned ? json_dumps(owned, JSON_COMPACT) : NULL;
 	if (!text)
 		return fail_oom(e);
 	*ret = text;
