@@ -67,13 +67,18 @@ static int start(struct run *r, int64_t begun, int *status, struct volt_error *e
 				  e);
 }
 
-/* The last phase is the first output, and a machine with --rm is gone when it ends. */
-static void take_phases(void *data)
+/* A machine with --rm is gone when it ends. The last phase, the first output, is when it
+ * got here. */
+static void take_phases(void *data, bool output)
 {
 	struct run *r = data;
+	int64_t now = clock_monotonic();
 
-	if (o.timing)
-		r->phases = timing_take(r->machine);
+	if (!o.timing)
+		return;
+	r->phases = timing_take(r->machine);
+	if (r->phases && output)
+		(void)json_object_set_new(r->phases, "workload", json_integer(now));
 }
 
 static int converse(struct run *r, struct volt_error *e)
@@ -115,7 +120,7 @@ static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_er
 		return status;
 	}
 	if (o.detach) {
-		take_phases(&w);
+		take_phases(&w, false);
 		(void)puts(volt_machine_id(w.machine));
 	} else {
 		r = converse(&w, e);

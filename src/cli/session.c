@@ -158,10 +158,10 @@ static int write_out(int fd, const char *data, size_t size)
 	return 0;
 }
 
-static void had_output(struct loop *l)
+static void had_output(struct loop *l, bool output)
 {
 	if (!l->seen_output && l->s->first_output)
-		l->s->first_output(l->s->data);
+		l->s->first_output(l->s->data, output);
 	l->seen_output = true;
 }
 
@@ -182,7 +182,7 @@ static int on_output(struct loop *l, struct volt_error *e)
 		l->lost[out.stream] = true;
 		send_signal(l, SIGPIPE);
 	}
-	had_output(l);
+	had_output(l, true);
 	return 0;
 }
 
@@ -231,7 +231,7 @@ int session_run(const struct session *s, struct volt_error *e)
 		r = resize(&l, e);
 	while (r == 0 && l.result < 0)
 		r = step(&l, e);
-	had_output(&l);
+	had_output(&l, false);
 	terminal_restore();
 	closep(&l.signals);
 	return r < 0 ? r : l.result;

@@ -11,8 +11,9 @@ struct session {
 	bool in;        /* send it our stdin */
 	bool sig_proxy; /* send it our signals; else they end us, not it */
 	const char *detach_keys;
-	void (*first_output)(void *data); /* called once, also when there is none; may be
-					   * NULL */
+	/* Called once: when it first prints something, or else (false) when all is over. May
+	 * be NULL. */
+	void (*first_output)(void *data, bool output);
 	void *data;
 };
 
