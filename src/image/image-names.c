@@ -9,10 +9,15 @@
 
 #include "base/io.h"
 #include "base/json.h"
+#include "base/lock.h"
 #include "image/images-internal.h"
 #include "store/sha256.h"
 
 #define FILE_NAME_SIZE (DIGEST_HEX_SIZE + 5)
+
+/* In images/: shared by whoever writes a name, so that whoever gets it exclusively knows
+ * that every temporary file among the names is a dead writer's. */
+#define LOCK_NAME "names.lock"
 
 void name_record_done(struct name_record *r)
 {
@@ -43,11 +48,14 @@ static int file_name(const char *name, char ret[static FILE_NAME_SIZE],
 int name_write(struct images *is, const char *name, const struct digest *manifest,
 	       const struct digest *index, struct volt_error *e)
 {
+	_cleanup_close_ int lock = lock_open(is->dir, LOCK_NAME, LOCK_SHARED, true);
 	char file[FILE_NAME_SIZE], text[DIGEST_OCI_SIZE];
 	json_auto_t *j = json_pack("{s:i, s:s, s:s}", "version", 1, "name", name,
 				   "manifest", digest_oci(manifest, text));
 	int r;
 
+	if (lock < 0)
+		return fail_code(e, lock, "lock 'images/%s'", LOCK_NAME);
 	if (!j ||
 	    (index &&
 	     json_object_set_new(j, "index", json_string(digest_oci(index, text))) < 0))
@@ -56,6 +64,25 @@ int name_write(struct images *is, const char *name, const struct digest *manifes
 	if (r == 0)
 		r = json_write_at(is->names, file, j, 0644, e);
 	return r < 0 ? fail_in(e, r, "name image '%s'", name) : 0;
+}
+
+void names_clean(struct images *is)
+{
+	_cleanup_close_ int lock = lock_open(is->dir, LOCK_NAME, LOCK_EXCLUSIVE, false);
+	_cleanup_closedir_ DIR *d = NULL;
+	struct dirent *entry;
+	int fd = -1;
+
+	if (lock >= 0)
+		fd = openat(is->names, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	d = fd < 0 ? NULL : fdopendir(fd);
+	if (!d) {
+		closep(&fd);
+		return;
+	}
+	while ((entry = readdir(d)) != NULL)
+		if (strncmp(entry->d_name, ".tmp-", 5) == 0)
+			(void)unlinkat(fd, entry->d_name, 0);
 }
 
 static int parse_record(const json_t *j, struct name_record *ret, struct volt_error *e)

@@ -261,6 +261,7 @@ static int sweep(struct images *is, struct image_removed *ret, struct volt_error
 	struct gc_result gc = { 0 };
 	int r = remove_layers(is, e);
 
+	names_clean(is);
 	if (r == 0)
 		r = drop_shared_trees(is, ret, e);
 	if (r < 0)

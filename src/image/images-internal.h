@@ -43,6 +43,7 @@ int name_read(struct images *is, const char *name, struct name_record *ret,
 	      struct volt_error *e); /* -ENOENT */
 int name_remove(struct images *is, const char *name, struct volt_error *e);
 int names_load(struct images *is, struct name_records *ret, struct volt_error *e);
+void names_clean(struct images *is); /* of what dead writers left */
 
 /* --- refs (image-ref.c) --- */
 

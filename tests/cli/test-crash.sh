@@ -1,0 +1,96 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# volt is killed while it changes what it keeps, at one call after the other
+# (tests/lib/crash-preload.c): what it kept before is whole, doing it again succeeds, and
+# removing everything leaves nothing.
+#
+# Every third call; with VOLT_TEST_EVERY=1 every one.
+# shellcheck source=tests/lib/volt.sh
+. "$(dirname "$0")/../lib/volt.sh"
+
+preload=${CRASH_PRELOAD:-${VOLT%/*}/tests/lib/libcrash-preload.so}
+every=${VOLT_TEST_EVERY:-3}
+layout=$(image static)
+if [ -w /dev/shm ]; then # hundreds of syncs
+	memory=$(mktemp -d /dev/shm/volt-test.XXXXXX)
+	at_exit "rm -rf '$memory'"
+	VOLT_ROOT=$memory/root
+fi
+
+# crash N HOW COMMAND…: runs it; at its call N it is killed. False: it has no such call.
+crash() {
+	local n=$1 how=$2
+	shift 2
+	rm -f "$T/call"
+	status=0
+	(
+		# The shell would report the kill.
+		ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0 \
+			LD_PRELOAD=$preload VOLT_CRASH_AT=$n VOLT_CRASH_HOW=$how \
+			VOLT_CRASH_LOG=$T/call "$@" >"$T/out" 2>"$T/err" </dev/null
+		exit $?
+	) 2>/dev/null || status=$?
+	[ -e "$T/call" ]
+}
+
+# What must hold after any crash and the same command again.
+sound() {
+	is "$(cd "$VOLT_ROOT/cas/objects" && sha256sum -- * | sed 's/\.x$//' | awk '$1 != $2')" '' \
+		'damaged objects'
+	run volt images -q
+	status 0
+	is "$(wc -l <"$T/out")" 1 'images'
+	run volt rm --all --force
+	status 0
+	run volt rmi --all --force
+	status 0
+	is "$(find "$VOLT_ROOT" -path "$VOLT_ROOT/run" -prune -o -type f ! -name '*lock' -print)" '' \
+		'files that are left'
+}
+
+# each_call COMMAND…: kills it at its calls, alternately before them and half-way through.
+each_call() {
+	local n how=kill calls=0
+	for ((n = 1; ; n += every)); do
+		rm -rf "$VOLT_ROOT"
+		cp -a "$before" "$VOLT_ROOT"
+		crash "$n" "$how" "$@" || break
+		calls=$((calls + 1))
+		[ "$how" = kill ] && how='torn' || how='kill'
+		[ "$status" = 137 ] || bad "status at call $(cat "$T/call")" "$status"
+		run "$@"
+		status 0
+		sound
+		[ "$tap_bad" = 0 ] || {
+			echo "#   after being killed at call $(cat "$T/call")"
+			return
+		}
+	done
+	is "$status" 0 'status when it was not killed'
+	[ "$calls" -gt 4 ] || bad 'calls' "$calls"
+	echo "# $calls calls"
+}
+
+before=$T/empty
+mkdir "$before"
+
+loading_survives_being_killed_at_any_call() {
+	each_call "$VOLT" load -q -i "$layout"
+}
+
+creating_a_machine_survives_being_killed_at_any_call() {
+	before=$T/loaded
+	VOLT_ROOT=$before ok "$VOLT" load -q -i "$layout" >/dev/null
+	each_call "$VOLT" create --replace --name web localhost/static:latest
+}
+
+removing_a_machine_survives_being_killed_at_any_call() {
+	before=$T/created
+	cp -a "$T/loaded" "$before"
+	VOLT_ROOT=$before ok "$VOLT" create --name web localhost/static:latest >/dev/null
+	each_call "$VOLT" rm --force --ignore web
+}
+
+tap_run loading_survives_being_killed_at_any_call \
+	creating_a_machine_survives_being_killed_at_any_call \
+	removing_a_machine_survives_being_killed_at_any_call
