@@ -40,6 +40,31 @@ static int make_name(const struct kernel_new *n, char **ret, struct volt_error *
 	return 0;
 }
 
+/* A microvm without ACPI names its devices on the command line, and not every virtio_mmio
+ * looks there; the one that does has this name in it, built in or module. */
+static bool finds_microvm_devices(const struct kernel_new *n)
+{
+	static const char mark[] = "virtio-mmio-cmdline";
+
+	if (memmem(n->image->data, n->image->size, mark, sizeof(mark)))
+		return true;
+	for (size_t i = 0; i < n->modules->n; i++)
+		if (strcmp(n->modules->v[i].name, "virtio_mmio") == 0 &&
+		    memmem(n->modules->v[i].data, n->modules->v[i].size, mark,
+			   sizeof(mark)))
+			return true;
+	return false;
+}
+
+static unsigned int find_abilities(const struct kernel_new *n)
+{
+	unsigned int bits = n->modules->abilities | (n->image->pvh ? KERNEL_PVH : 0);
+
+	if (strcmp(n->image->arch, "x86_64") == 0 && !finds_microvm_devices(n))
+		bits &= ~(unsigned int)KERNEL_MMIO;
+	return bits;
+}
+
 static int begin_record(const struct kernel_new *n, struct kernel_record *k,
 			struct volt_error *e)
 {
@@ -49,7 +74,7 @@ static int begin_record(const struct kernel_new *n, struct kernel_record *k,
 	if (r < 0)
 		return r;
 	k->arch = n->image->arch;
-	k->abilities = n->modules->abilities | (n->image->pvh ? KERNEL_PVH : 0);
+	k->abilities = find_abilities(n);
 	k->release = strdup(n->image->release);
 	k->source = strdup(n->source);
 	k->created_at = strdup(clock_text(clock_wall(), now));

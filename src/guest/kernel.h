@@ -24,7 +24,7 @@ struct kernels {
 enum kernel_ability {
 	KERNEL_PVH = 1 << 0, /* x86: QEMU enters it directly, needs no firmware */
 	KERNEL_PCI = 1 << 1,
-	KERNEL_MMIO = 1 << 2, /* virtio-mmio: what a microvm has */
+	KERNEL_MMIO = 1 << 2, /* virtio-mmio, on a PC without ACPI: a microvm */
 	KERNEL_EXT4 = 1 << 3,
 	KERNEL_9P = 1 << 4,
 	KERNEL_VIRTIOFS = 1 << 5

@@ -388,6 +388,27 @@ static void a_kernel_file_becomes_the_default_kernel(void)
 	kernel_free(k);
 }
 
+static void a_microvm_needs_a_kernel_that_finds_its_devices(void)
+{
+	static const char mark[] = "virtio-mmio-cmdline";
+	struct kernel *k = NULL;
+	char data[1024];
+	size_t n = make_kernel("6.3", true, data);
+
+	CHECK_INT(kernel_open(&ks, "6.1.7-small-1", "x86_64", &k, &e), 0);
+	CHECK_INT(k->abilities & (KERNEL_PCI | KERNEL_MMIO), KERNEL_PCI);
+	kernel_free(k);
+	memcpy(data + n + 1, mark, sizeof(mark));
+	data[n] = 0;
+	put("vmlinux", data, n + 1 + sizeof(mark));
+	CHECK_INT(import("vmlinux", "finding", NULL), 0);
+	CHECK_INT(kernel_open(&ks, "finding", "x86_64", &k, &e), 0);
+	CHECK_INT(k->abilities & (KERNEL_PCI | KERNEL_MMIO), KERNEL_PCI | KERNEL_MMIO);
+	kernel_free(k);
+	CHECK_INT(kernel_remove(&ks, "finding", &e), 0);
+	put_kernel("vmlinux", "6.1.7-small+1");
+}
+
 static void names_that_are_no_names_are_refused(void)
 {
 	struct kernel *k;
@@ -655,6 +676,7 @@ int main(void)
 	RUN(what_qemu_cannot_enter_is_refused);
 	RUN(damaged_images_are_refused_or_read_within_bounds);
 	RUN(a_kernel_file_becomes_the_default_kernel);
+	RUN(a_microvm_needs_a_kernel_that_finds_its_devices);
 	RUN(names_that_are_no_names_are_refused);
 	RUN(a_name_in_use_is_refused);
 	RUN(a_kernel_of_another_architecture_is_refused);

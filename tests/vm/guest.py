@@ -104,7 +104,7 @@ class Process:
 class Guest:
     """A virtual machine whose init is spoken to directly."""
 
-    def __init__(self, kernel, initrd, disks, machine="microvm", append="", devices=(), memory=192):
+    def __init__(self, kernel, initrd, disks, machine="microvm", append="", devices=(), memory=192, cpu="max"):
         ours, theirs = socket.socketpair()
         self.sock = ours
         self.console = b""
@@ -112,13 +112,12 @@ class Guest:
         self.processes = {}
         self.logs, self.timing, self.replies = [], {}, {}
         self.hello = None
-        bus = "device" if machine == "microvm" else "pci"
-        args = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-m", str(memory)]
+        bus = "device" if machine.startswith("microvm") else "pci"
+        args = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", cpu, "-m", str(memory)]
         args += ["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"]
         if machine == "microvm":
-            args += ["-M", "microvm,x-option-roms=off,pit=off,pic=off,rtc=on,isa-serial=on"]
-        else:
-            args += ["-M", machine]
+            machine = "microvm,x-option-roms=off,pit=off,pic=off,rtc=on,isa-serial=on"
+        args += ["-M", machine]
         args += ["-kernel", kernel, "-initrd", initrd]
         args += ["-append", "console=ttyS0 reboot=t panic=-1 tsc_early_khz=%d %s" % (tsc_khz(), append)]
         args += ["-serial", "stdio"]

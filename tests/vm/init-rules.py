@@ -58,7 +58,7 @@ def rule(function, *args):
 
 
 def make_root():
-    root = directory + "/root"
+    root = directory + "/image"
     for d in ("bin", "etc", "home/app", "data", "a"):
         os.makedirs(root + "/" + d)
     shutil.copy("/bin/busybox", root + "/bin/busybox")
