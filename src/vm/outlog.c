@@ -173,14 +173,17 @@ static int append(struct outlog *l, const char *data, size_t size)
 
 static void append_or_count(struct outlog *l, const char *data, size_t size, size_t text)
 {
-	char note[128], now[CLOCK_TEXT_SIZE];
+	const char *stream = strcmp(l->prefix, "console") == 0 ? "console" : "stderr";
+	char note[160], now[CLOCK_TEXT_SIZE];
 	int n;
 
 	if (l->size && l->size + size > l->max_size)
 		rotate(l);
 	if (l->lost) {
-		n = snprintf(note, sizeof(note), "%s lost F %" PRIu64 " bytes\n",
-			     clock_text(clock_wall(), now), l->lost);
+		n = snprintf(note, sizeof(note),
+			     "%s %s F [volt: %" PRIu64
+			     " bytes were lost: the disk was full]\n",
+			     clock_text(clock_wall(), now), stream, l->lost);
 		if (append(l, note, (size_t)n) == 0)
 			l->lost = 0;
 	}

@@ -14,7 +14,7 @@
  * Each record is a line, "TIME STREAM F|P TEXT": P when no newline followed the text.
  *
  * A full disk costs log records, never the machine: what could not be written is counted,
- * and a record of the stream "lost" says how much, as soon as there is room. */
+ * and a record (of stderr) says how much, as soon as there is room. */
 struct outlog;
 
 #define OUTLOG_NAME_FORMAT "%s-%08u.log"

@@ -418,7 +418,7 @@ static int parse_volumes(const json_t *j, struct spec *s, struct volt_error *e)
 	if (!s->volumes)
 		return fail_oom(e);
 	json_array_foreach(list, i, item) {
-		struct spec_volume *v = &s->volumes[i];
+		struct spec_volume *v = &s->volumes[s->n_volumes++];
 
 		TRY(json_only(item, "volume", known, e));
 		TRY(get_text(item, "source", &v->source, e));
@@ -428,7 +428,6 @@ static int parse_volumes(const json_t *j, struct spec *s, struct volt_error *e)
 			return fail(e, EINVAL, "volume source '%.200s' must be absolute",
 				    v->source ? v->source : "");
 		TRY(check_target(s, v->target, e));
-		s->n_volumes++;
 	}
 	return 0;
 }
@@ -446,7 +445,7 @@ static int parse_tmpfs(const json_t *j, struct spec *s, struct volt_error *e)
 	if (!s->tmpfs)
 		return fail_oom(e);
 	json_array_foreach(list, i, item) {
-		struct spec_tmpfs *t = &s->tmpfs[i];
+		struct spec_tmpfs *t = &s->tmpfs[s->n_tmpfs++];
 
 		TRY(json_only(item, "tmpfs", known, e));
 		TRY(get_text(item, "target", &t->target, e));
@@ -455,7 +454,6 @@ static int parse_tmpfs(const json_t *j, struct spec *s, struct volt_error *e)
 			return fail(e, EINVAL, "tmpfs options '%.200s' are not valid",
 				    t->options);
 		TRY(check_target(s, t->target, e));
-		s->n_tmpfs++;
 	}
 	return 0;
 }
