@@ -88,7 +88,7 @@ static void dump(void)
 	}
 }
 
-static int help_group(const char *word)
+int help_group(const char *word)
 {
 	size_t n = strlen(word);
 

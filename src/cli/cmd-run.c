@@ -117,6 +117,7 @@ static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_er
 	r = start(&w, begun, &status, e);
 	if (r < 0) {
 		(void)fprintf(stderr, "volt run: %s\n", e->msg);
+		wish_forget();
 		return status;
 	}
 	if (o.detach) {

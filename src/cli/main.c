@@ -90,6 +90,8 @@ static int run_command(int argc, const char **argv, struct volt_error *e)
 	char title[64];
 	int words, r;
 
+	if (argc == 2 && cmd_is_group(argv[0]) && strcmp(argv[1], "--help") == 0)
+		return help_group(argv[0]);
 	r = cmd_find(argc, argv, &c, &words, e);
 	if (r < 0) {
 		(void)fprintf(stderr, "volt: %s\n", e->msg);

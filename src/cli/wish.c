@@ -406,3 +406,9 @@ int wish_create(struct volt_ctx *ctx, const json_t *spec, bool start,
 	*ret = m;
 	return 0;
 }
+
+void wish_forget(void)
+{
+	if (o.cidfile)
+		(void)unlink(o.cidfile);
+}

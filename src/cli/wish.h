@@ -16,3 +16,6 @@ int wish_spec(int argc, const char **argv, json_t **ret, struct volt_error *e);
  * about to be started. */
 int wish_create(struct volt_ctx *ctx, const json_t *spec, bool start,
 		struct volt_machine **ret, struct volt_error *e);
+
+/* The machine could not be started and is gone: so is what told its id. */
+void wish_forget(void);
