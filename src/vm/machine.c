@@ -505,6 +505,8 @@ int machine_erase(struct machine *m, const char *name, struct volt_error *e)
 	r = tmp_name(tmp);
 	if (r == 0 && renameat(m->machines, m->id, m->machines, tmp) < 0)
 		r = errno == ENOENT ? 0 : -errno;
+	if (r == 0) /* or a loss of power could bring back half of it */
+		r = sync_dir(m->machines);
 	if (r < 0)
 		return fail_code(e, r, "remove machine '%.12s'", m->id);
 	name_release(m->machines, name, m->id);

@@ -71,6 +71,21 @@ each_call() {
 	echo "# $calls calls"
 }
 
+# ordered NAMES COMMAND…: that it would survive a loss of power, in the directories NAMES.
+ordered() {
+	VOLT_CRASH_PUBLISHED=$1 crash 0 kill "${@:2}"
+	is "$status" 0 "status of ${*:3}"
+	not_ok grep crash-preload "$T/err"
+}
+
+what_is_written_is_synced_in_order() {
+	rm -rf "$VOLT_ROOT"
+	ordered objects:refs:names:rootfs "$VOLT" load -q -i "$layout"
+	ordered machines:refs "$VOLT" create --name web localhost/static:latest
+	ordered machines:refs "$VOLT" rm web
+	ordered names:refs:objects "$VOLT" tag localhost/static:latest other
+}
+
 before=$T/empty
 mkdir "$before"
 
@@ -91,6 +106,6 @@ removing_a_machine_survives_being_killed_at_any_call() {
 	each_call "$VOLT" rm --force --ignore web
 }
 
-tap_run loading_survives_being_killed_at_any_call \
+tap_run what_is_written_is_synced_in_order loading_survives_being_killed_at_any_call \
 	creating_a_machine_survives_being_killed_at_any_call \
 	removing_a_machine_survives_being_killed_at_any_call
