@@ -169,7 +169,7 @@ static int start_child(kvm_guest_fn fn, int kvm, int *ret_in, pid_t *ret_pid)
 {
 	_cleanup_close_ int in = -1, out = -1;
 	int pipefd[2];
-	pid_t pid;
+	pid_t pid = -1;
 
 	if (pipe2(pipefd, O_CLOEXEC) < 0)
 		return -errno;
@@ -190,7 +190,7 @@ int kvm_run_in_child(kvm_guest_fn fn, int kvm, int time_limit, struct kvm_verdic
 	_cleanup_close_ int in = -1, pidfd = -1;
 	struct kvm_run_result res;
 	int64_t cpu = 0;
-	pid_t pid;
+	pid_t pid = -1;
 	int r;
 
 	r = start_child(fn, kvm, &in, &pid);
