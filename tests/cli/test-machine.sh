@@ -67,7 +67,7 @@ much_output_to_a_slow_reader_is_whole() {
 	is "$(tail -n 1 "$T/out")" end
 }
 
-a_reader_that_goes_away_ends_nothing_badly() {
+a_reader_that_goes_away_ends_the_workload_as_a_pipe_does() {
 	"$VOLT" run --name pipe static raw:1000000 exit:0 2>"$T/err" | head -c 10 >/dev/null
 	# as in any pipeline: it wrote where nobody reads, and got SIGPIPE
 	run timeout 30 "$VOLT" wait pipe
@@ -221,7 +221,7 @@ restart_policies_count() {
 	volt run -d --name fine --restart on-failure static out:try exit:0 >/dev/null
 	run timeout 60 "$VOLT" wait fine
 	stdout 0
-	is "$(inspect fine .state.restarts)" 0
+	is "$(inspect fine '.state.restarts // 0')" 0
 	volt rm again fine >/dev/null
 }
 
@@ -341,13 +341,16 @@ kill_9_of_the_client_at_many_points() {
 		status 0
 		volt rm -f point >/dev/null 2>&1
 		wait_for 20 no_processes || bad "after $ms ms" "$(show_processes "$(processes)")"
-		is "$(find "$VOLT_ROOT/machines" -mindepth 1 | head -n 3)" '' "after $ms ms"
+		is "$(machine_files)" '' "after $ms ms"
+		run volt create --name point static
+		status 0
+		volt rm point >/dev/null
 	done
 }
 
 tap_run run_gives_output_and_status statuses_are_podman_s the_machine_is_given_what_was_asked \
 	stdin_goes_through_and_much_of_it without_i_there_is_no_stdin \
-	much_output_to_a_slow_reader_is_whole a_reader_that_goes_away_ends_nothing_badly \
+	much_output_to_a_slow_reader_is_whole a_reader_that_goes_away_ends_the_workload_as_a_pipe_does \
 	detached_run_prints_the_id a_name_in_use_is_said \
 	running_machines_are_not_removed_without_force stop_prints_the_name_and_is_idempotent \
 	stop_walks_the_ladder paused_machines_stop_too a_port_in_use_is_said \

@@ -74,7 +74,7 @@ killed_supervisor_of_a_machine_with_rm_leaves_nothing() {
 	wait_for 20 gone $members
 	run volt ps -a -q
 	stdout ''
-	is "$(ls "$VOLT_ROOT/machines")" ''
+	is "$(machine_files)" ''
 }
 
 killed_client_leaves_a_detached_machine_alone() {
@@ -112,7 +112,7 @@ consistent() {
 		status 0
 	fi
 	wait_for 20 no_processes || bad 'left' "$(show_processes "$(processes)")"
-	is "$(find "$VOLT_ROOT/machines" -mindepth 1 | head -n 3)" '' 'directories'
+	is "$(machine_files)" '' 'directories'
 }
 
 # A start lasts some seconds: the client, then the supervisor, then QEMU are killed at

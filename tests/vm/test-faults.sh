@@ -10,7 +10,7 @@ load busybox
 nothing_new() {
 	is "$(volt ps -a -q)" '' 'machines'
 	wait_for 20 no_processes || bad 'processes' "$(show_processes "$(processes)")"
-	is "$(find "$VOLT_ROOT/machines" -mindepth 1 2>/dev/null | head -n 3)" '' 'directories'
+	is "$(machine_files)" '' 'directories'
 }
 
 too_little_memory_is_said() {
