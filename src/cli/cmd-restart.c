@@ -7,7 +7,7 @@
 #include "cli/cmd.h"
 #include "cli/select.h"
 
-static struct selection sel = { .command = "restart" };
+static struct selection sel = { .command = "restart", .at_once = true };
 static int timeout = -1, running;
 
 static const struct poptOption options[] = {

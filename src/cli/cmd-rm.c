@@ -13,7 +13,7 @@ static int status(int r)
 	return r == -ENOENT ? 1 : r == -EBUSY ? 2 : EXIT_VOLT;
 }
 
-static struct selection sel = { .command = "rm", .status = status };
+static struct selection sel = { .command = "rm", .at_once = true, .status = status };
 static int force, timeout = -1;
 
 static const struct poptOption options[] = {

@@ -7,7 +7,9 @@
 #include "cli/cmd.h"
 #include "cli/select.h"
 
-static struct selection sel = { .command = "stop", .running_only = true };
+static struct selection sel = { .command = "stop",
+				.at_once = true,
+				.running_only = true };
 static int timeout = -1;
 
 static const struct poptOption options[] = {

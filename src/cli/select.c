@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/io.h"
@@ -15,6 +17,8 @@
 #include "base/strv.h"
 #include "cli/cmd.h"
 #include "cli/print.h"
+
+#define AT_ONCE 16 /* processes */
 
 int select_list(struct volt_ctx *ctx, bool all, const char **filters, json_t **ret,
 		struct volt_error *e)
@@ -104,34 +108,93 @@ static int collect(struct volt_ctx *ctx, const struct selection *s, int argc,
 	return r;
 }
 
+struct each {
+	struct volt_ctx *ctx;
+	const struct selection *s;
+	int (*fn)(struct volt_machine *m, const char *name, void *data,
+		  struct volt_error *e);
+	void *data;
+};
+
+/* The exit status. */
+static int do_one(const struct each *each, const char *name, struct volt_error *e)
+{
+	const struct selection *s = each->s;
+	struct volt_machine *m = NULL;
+	int r;
+
+	r = volt_machine_open(each->ctx, name, &m, e);
+	/* One that has gone since it was listed is none that was asked for. What can be no
+	 * machine's name was not meant. */
+	if (r == -ENOENT && (s->ignore || s->all || s->filter) && name_is_valid(name))
+		return 0;
+	if (r == 0)
+		r = each->fn(m, name, each->data, e);
+	volt_machine_free(m);
+	if (r >= 0)
+		return 0;
+	(void)fprintf(stderr, "volt %s: %s\n", s->command, e->msg);
+	return s->status ? s->status(r) : EXIT_VOLT;
+}
+
+static int reap(int *left, int status)
+{
+	int how;
+
+	if (waitpid(-1, &how, 0) < 0)
+		return errno == EINTR ? status : EXIT_VOLT;
+	(*left)--;
+	if (!WIFEXITED(how))
+		return EXIT_VOLT;
+	return WEXITSTATUS(how) ? WEXITSTATUS(how) : status;
+}
+
+/* A process for each: a context waits for one machine at a time. */
+static int do_at_once(const struct each *each, const struct strv *names,
+		      struct volt_error *e)
+{
+	int left = 0, status = 0;
+
+	(void)fflush(stdout);
+	strv_foreach(name, names->v) {
+		pid_t pid;
+
+		while (left >= AT_ONCE)
+			status = reap(&left, status);
+		pid = fork();
+		if (pid == 0) {
+			status = do_one(each, *name, e);
+			_exit(fflush(stdout) == 0 ? status : EXIT_VOLT);
+		}
+		if (pid > 0)
+			left++;
+		else
+			status = do_one(each, *name, e);
+	}
+	while (left > 0)
+		status = reap(&left, status);
+	return status;
+}
+
 int select_each(struct volt_ctx *ctx, const struct selection *s, int argc,
 		const char **argv,
 		int (*fn)(struct volt_machine *m, const char *name, void *data,
 			  struct volt_error *e),
 		void *data, struct volt_error *e)
 {
+	const struct each each = { ctx, s, fn, data };
 	_cleanup_strv_ struct strv names = { 0 };
 	int r, status = 0;
 
 	r = collect(ctx, s, argc, argv, &names, e);
 	if (r < 0)
 		return r;
+	if (s->at_once && names.n > 1)
+		return do_at_once(&each, &names, e);
 	strv_foreach(name, names.v) {
-		struct volt_machine *m = NULL;
-
-		r = volt_machine_open(ctx, *name, &m, e);
-		/* One that has gone since it was listed is none that was asked for. What
-		 * can be no machine's name was not meant. */
-		if (r == -ENOENT && (s->ignore || s->all || s->filter) &&
-		    name_is_valid(*name))
-			continue;
-		if (r == 0)
-			r = fn(m, *name, data, e);
-		if (r < 0) {
-			(void)fprintf(stderr, "volt %s: %s\n", s->command, e->msg);
-			status = s->status ? s->status(r) : EXIT_VOLT;
-		}
-		volt_machine_free(m);
+		r = do_one(&each, *name, e);
+		if (r > 0)
+			status = r;
 	}
 	return status;
 }

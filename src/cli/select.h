@@ -10,6 +10,7 @@ struct selection {
 	const char *command; /* for messages */
 	int all, latest, ignore;
 	const char **cidfile, **filter;
+	bool at_once;         /* several at a time: each may take long */
 	bool running_only;    /* what --all means: not those that have ended */
 	int (*status)(int r); /* exit status for a negative errno; NULL: EXIT_VOLT */
 };
