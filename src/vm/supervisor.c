@@ -176,7 +176,7 @@ static bool wants_restart(const struct sup *s)
 	case RESTART_ON_FAILURE:
 		if (r->outcome == OUTCOME_EXITED && r->code == 0)
 			return false;
-		return !s->spec->max_retries || s->failures < s->spec->max_retries;
+		return !s->spec->max_retries || s->failures <= s->spec->max_retries;
 	default:
 		return true;
 	}

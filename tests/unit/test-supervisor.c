@@ -22,6 +22,7 @@
 #include "base/strv.h"
 #include "tap.h"
 #include "vm/attach-internal.h"
+#include "vm/control.h"
 #include "vm/logs.h"
 #include "vm/machine-internal.h"
 #include "vm/supervisor.h"
@@ -241,18 +242,515 @@ static void a_workload_that_does_not_start_is_told_apart(void)
 	CHECK_INT(machine_remove(m, false, NULL), 0);
 }
 
-static int run_all(void)
+/* --- ways to end --- */
+
+static int ended(struct machine *m, struct state *ret)
+{
+	int code = -1;
+
+	if (machine_wait(m, &code, NULL) < 0 || machine_state(m, ret, NULL) < 0)
+		return -1;
+	return code;
+}
+
+static void the_stop_signal_is_the_first_rung(void)
+{
+	_cleanup_(machine_closep) struct machine *m = make("trap", "", "trap");
+	_cleanup_(state_done) struct state st = { 0 };
+
+	CHECK_INT(run(m), 0);
+	CHECK_INT(machine_stop(m, -1, NULL), 0);
+	CHECK_INT(ended(m, &st), 0);
+	CHECK_INT(st.status, STATUS_EXITED);
+	CHECK_INT(st.rung, RUNG_SIGNAL);
+	CHECK(strstr(log_text(m, OUTPUT), "cleaned up"));
+	CHECK(nothing_is_left());
+	CHECK_INT(machine_remove(m, false, NULL), 0);
+}
+
+static void a_workload_that_ignores_it_is_shut_down(void)
+{
+	_cleanup_(machine_closep) struct machine *m = make("deafear", "", "ignore");
+	_cleanup_(state_done) struct state st = { 0 };
+
+	CHECK_INT(run(m), 0);
+	CHECK_INT(machine_stop(m, 1, NULL), 0);
+	CHECK_INT(ended(m, &st), 137);
+	CHECK_INT(st.rung, RUNG_SHUTDOWN);
+	CHECK(nothing_is_left());
+	CHECK_INT(machine_remove(m, false, NULL), 0);
+}
+
+static void a_deaf_guest_is_quit(void)
+{
+	_cleanup_(machine_closep) struct machine *m = make("deaf", "", "deaf ignore");
+	_cleanup_(state_done) struct state st = { 0 };
+
+	CHECK_INT(run(m), 0);
+	CHECK_INT(machine_stop(m, 0, NULL), 0);
+	CHECK_INT(ended(m, &st), 137);
+	CHECK_INT(st.rung, RUNG_QUIT);
+	CHECK_INT(machine_remove(m, false, NULL), 0);
+}
+
+static void kill_ends_with_137(void)
+{
+	_cleanup_(machine_closep) struct machine *m = make("kill", "", "ignore");
+	_cleanup_(state_done) struct state st = { 0 };
+
+	CHECK_INT(run(m), 0);
+	CHECK_INT(machine_kill(m, SIGKILL, NULL), 0);
+	CHECK_INT(ended(m, &st), 137);
+	CHECK_INT(st.rung, RUNG_KILL);
+	CHECK_INT(machine_kill(m, SIGTERM, NULL), -ESRCH);
+	CHECK_INT(machine_remove(m, false, NULL), 0);
+}
+
+static void other_signals_reach_the_workload(void)
+{
+	_cleanup_(machine_closep) struct machine *m = make("usr1", "", "hang");
+	_cleanup_(state_done) struct state st = { 0 };
+
+	CHECK_INT(run(m), 0);
+	CHECK_INT(machine_kill(m, SIGUSR1, NULL), 0);
+	CHECK_INT(ended(m, &st), 128 + SIGUSR1);
+	CHECK_INT(st.rung, RUNG_NONE);
+	CHECK_INT(machine_remove(m, false, NULL), 0);
+}
+
+static void force_removes_what_runs(void)
+{
+	_cleanup_(machine_closep) struct machine *m = make("force", "", "ignore"),
+						 *n = NULL;
+	struct volt_error e = { 0 };
+
+	CHECK_INT(run(m), 0);
+	CHECK_INT(machine_remove(m, false, &e), -EBUSY);
+	CHECK_INT(machine_remove(m, true, &e), 0);
+	CHECK_INT(machine_open(&env, "force", &n, &e), -ENOENT);
+	CHECK(nothing_is_left());
+}
+
+static void a_second_start_is_refused(void)
+{
+	_cleanup_(machine_closep) struct machine *m = make("twice", "", "hang");
+	_cleanup_(state_done) struct state st = { 0 };
+
+	CHECK_INT(run(m), 0);
+	CHECK_INT(run(m), -EALREADY);
+	CHECK_INT(machine_state(m, &st, NULL), 0);
+	CHECK_INT(st.status, STATUS_RUNNING);
+	CHECK_INT(machine_remove(m, true, NULL), 0);
+}
+
+static void pausing_is_a_state(void)
+{
+	_cleanup_(machine_closep) struct machine *m = make("pause", "", "hang");
+	_cleanup_(state_done) struct state st = { 0 };
+
+	CHECK_INT(run(m), 0);
+	CHECK_INT(machine_pause(m, true, NULL), 0);
+	CHECK_INT(machine_state(m, &st, NULL), 0);
+	CHECK_INT(st.status, STATUS_PAUSED);
+	CHECK_INT(machine_pause(m, true, NULL), -EINVAL);
+	CHECK_INT(machine_pause(m, false, NULL), 0);
+	state_done(&st);
+	CHECK_INT(machine_state(m, &st, NULL), 0);
+	CHECK_INT(st.status, STATUS_RUNNING);
+	CHECK_INT(machine_remove(m, true, NULL), 0);
+}
+
+static void the_log_of_a_machine_that_runs_is_there(void)
+{
+	_cleanup_(machine_closep) struct machine *m =
+		make("console", "", "console:hello out:x exit:0");
+	int code;
+
+	CHECK_INT(run(m), 0);
+	CHECK_INT(machine_wait(m, &code, NULL), 0);
+	CHECK(strstr(log_text(m, LOG_CONSOLE), "hello"));
+	CHECK_INT(machine_remove(m, false, NULL), 0);
+}
+
+/* --- failures of QEMU and the guest --- */
+
+struct failure {
+	const char *name, *script, *says;
+};
+
+static void each_failure_is_named_and_undone(void)
+{
+	static const struct failure failures[] = {
+		{ "fault-exit-early", "", "QEMU ended with status 1" },
+		{ "fault-qmp-garbage", "hang", "QEMU broke the protocol of its monitor" },
+		{ "fault-panic", "", "kernel panicked" },
+		{ "fault-bad-version", "", "version" },
+		{ "fault-bad-frame", "", "broke the agent protocol" },
+		{ "garbage", "out:a garbage", "broke the agent protocol" },
+		{ "vanish", "out:a vanish", "QEMU ended with status 0" },
+		{ "abort", "out:a abort", "QEMU was killed by SIGABRT" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(failures); i++) {
+		_cleanup_(machine_closep) struct machine *m =
+			make(failures[i].name, "", failures[i].script);
+		_cleanup_(state_done) struct state st = { 0 };
+
+		CHECK(m);
+		(void)run(m);
+		(void)ended(m, &st);
+		if (!st.reason || !strstr(st.reason, failures[i].says))
+			printf("# %s: %s, %s\n", failures[i].name, status_text(st.status),
+			       st.reason);
+		CHECK_INT(st.status, STATUS_FAILED);
+		CHECK_INT(st.exit_code, 125);
+		CHECK(strstr(st.reason, failures[i].says));
+		CHECK(nothing_is_left());
+		CHECK_INT(machine_remove(m, false, NULL), 0);
+	}
+}
+
+/* --- what remains --- */
+
+static void rm_removes_the_machine(void)
+{
+	_cleanup_(machine_closep) struct machine *m = make("gone", "\"rm\":true",
+							   "out:x exit:4"),
+						 *n = NULL;
+	int code = -1;
+
+	CHECK_INT(run(m), 0);
+	(void)machine_wait(m, &code, NULL);
+	CHECK_INT(machine_open(&env, "gone", &n, NULL), -ENOENT);
+	CHECK(nothing_is_left());
+}
+
+static void a_failed_start_can_remove_the_machine(void)
+{
+	static const char *const options[] = { "--remove-on-failure", NULL };
+	_cleanup_(machine_closep) struct machine *m = make("nostart", "", "fail:126"),
+						 *n = NULL;
+	struct started s;
+
+	CHECK_INT(start(m, options, &s, false), 0);
+	CHECK(report(&s) < 0);
+	CHECK_INT(s.report.exit_status, 126);
+	CHECK_INT(machine_open(&env, "nostart", &n, NULL), -ENOENT);
+	CHECK(nothing_is_left());
+}
+
+/* One that nobody has reaped yet is dead. */
+static bool is_alive(pid_t pid)
+{
+	_cleanup_free_ char *text = NULL;
+	char path[32];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	return pid > 0 && read_file_at(-1, path, 4096, &text, NULL) == 0 &&
+	       !strstr(text, ") Z ");
+}
+
+/* Waits until @pid is no more; it is not our child. */
+static void await_end(pid_t pid)
+{
+	for (int i = 0; i < 500 && is_alive(pid); i++)
+		(void)poll(NULL, 0, 10);
+}
+
+static void qemu_dies_with_its_supervisor(void)
+{
+	_cleanup_(machine_closep) struct machine *m = make("orphan", "", "ignore");
+	_cleanup_(state_done) struct state st = { 0 }, after = { 0 };
+
+	CHECK_INT(run(m), 0);
+	CHECK_INT(machine_state(m, &st, NULL), 0);
+	CHECK(is_alive(st.qemu));
+	CHECK_INT(kill(st.supervisor, SIGKILL), 0);
+	await_end(st.supervisor);
+	await_end(st.qemu);
+	CHECK(!is_alive(st.qemu));
+	CHECK_INT(machine_state(m, &after, NULL), 0);
+	CHECK_INT(after.status, STATUS_FAILED);
+	CHECK_STR(after.reason, "its supervisor was killed");
+	CHECK(nothing_is_left());
+	CHECK_INT(run(m), 0);
+	CHECK_INT(machine_remove(m, true, NULL), 0);
+}
+
+static void a_killed_supervisor_leaves_a_consistent_machine(void)
+{
+	for (int i = 0; i < 40; i++) {
+		_cleanup_(machine_closep) struct machine *m =
+			make("hurt", "", "out:x trap");
+		_cleanup_(state_done) struct state st = { 0 };
+		struct started s;
+
+		CHECK(m);
+		CHECK_INT(start(m, NULL, &s, false), 0);
+		(void)poll(NULL, 0, i);
+		(void)state_read(m->dirfd, &st, NULL);
+		if (st.supervisor > 0) {
+			(void)kill(st.supervisor, SIGKILL);
+			await_end(st.supervisor);
+		}
+		(void)report(&s);
+		state_done(&st);
+		CHECK_INT(machine_state(m, &st, NULL), 0);
+		if (st.status == STATUS_FAILED)
+			CHECK(nothing_is_left());
+		CHECK_INT(machine_remove(m, true, NULL), 0);
+		CHECK(nothing_is_left());
+	}
+}
+
+static void a_start_whose_caller_dies_is_given_up(void)
+{
+	static const char *const options[] = { "--remove-on-failure", NULL };
+	_cleanup_(machine_closep) struct machine *m = make("fault-no-hello", "", "hang"),
+						 *n = NULL;
+	struct started s;
+	int code;
+
+	CHECK_INT(start(m, options, &s, false), 0);
+	(void)poll(NULL, 0, 50);
+	(void)close(s.status_fd);
+	(void)machine_wait(m, &code, NULL);
+	(void)machine_repair(m, NULL);
+	CHECK_INT(machine_open(&env, "fault-no-hello", &n, NULL), -ENOENT);
+	CHECK(nothing_is_left());
+}
+
+/* --- restarting --- */
+
+static void on_failure_restarts_so_often(void)
+{
+	_cleanup_(machine_closep) struct machine *m =
+		make("again", "\"restart\":{\"policy\":\"on-failure\",\"max_retries\":2}",
+		     "out:run exit:1");
+	_cleanup_(state_done) struct state st = { 0 };
+
+	CHECK_INT(run(m), 0);
+	CHECK_INT(ended(m, &st), 1);
+	CHECK_INT(st.restarts, 2);
+	CHECK_STR(log_text(m, OUTPUT), "run\nrun\nrun\n");
+	CHECK_INT(machine_remove(m, false, NULL), 0);
+}
+
+static void success_is_not_restarted_on_failure(void)
+{
+	_cleanup_(machine_closep) struct machine *m =
+		make("fine", "\"restart\":{\"policy\":\"on-failure\"}", "out:run exit:0");
+	_cleanup_(state_done) struct state st = { 0 };
+
+	CHECK_INT(run(m), 0);
+	CHECK_INT(ended(m, &st), 0);
+	CHECK_INT(st.restarts, 0);
+	CHECK_INT(machine_remove(m, false, NULL), 0);
+}
+
+static void a_stop_ends_always(void)
+{
+	_cleanup_(machine_closep) struct machine *m =
+		make("always", "\"restart\":{\"policy\":\"always\"}", "exit:0");
+	_cleanup_(state_done) struct state st = { 0 };
+
+	CHECK_INT(run(m), 0);
+	/* Until it is in its back-off, or in a run: it must work in both. */
+	(void)poll(NULL, 0, 200);
+	CHECK_INT(machine_stop(m, 1, NULL), 0);
+	CHECK_INT(machine_state(m, &st, NULL), 0);
+	CHECK_INT(st.status, STATUS_EXITED);
+	CHECK(nothing_is_left());
+	CHECK_INT(machine_remove(m, false, NULL), 0);
+}
+
+/* --- attached --- */
+
+static int next_event(struct attach *a, struct attach_event *ev)
+{
+	struct pollfd p = { .fd = attach_fd(a), .events = POLLIN };
+	int r;
+
+	while ((r = attach_next(a, ev, NULL)) == -EAGAIN) {
+		p.events = (short)(POLLIN | (attach_unsent(a) ? POLLOUT : 0));
+		(void)poll(&p, 1, 20000);
+		(void)attach_flush(a);
+		if (p.revents == 0)
+			return -ETIMEDOUT;
+	}
+	return r;
+}
+
+static void stdin_comes_back_and_ends(void)
+{
+	_cleanup_(machine_closep) struct machine *m =
+		make("echo", "\"stdin\":true", "echo exit:5");
+	size_t want = 1 << 20, sent = 0, got = 0;
+	static char data[1 << 20];
+	struct attach_event ev;
+	struct started s;
+	bool eof = false;
+
+	memset(data, 'e', sizeof(data));
+	CHECK_INT(start(m, NULL, &s, true), 0);
+	CHECK_INT(report(&s), 0);
+	for (;;) {
+		int n = sent < want ? attach_write(s.attach, data + sent, want - sent)
+				    : 0;
+
+		if (n > 0)
+			sent += (size_t)n;
+		if (sent == want && !eof)
+			eof = attach_write_eof(s.attach) == 0;
+		if (n != -EAGAIN && !eof)
+			continue;
+		CHECK_INT(next_event(s.attach, &ev), 0);
+		if (ev.kind == ATTACH_OUT)
+			got += ev.size;
+		else
+			break;
+	}
+	CHECK_INT(ev.kind, ATTACH_EXIT);
+	CHECK_INT(ev.code, 5);
+	CHECK_INT(got, want);
+	attach_close(s.attach);
+	CHECK_INT(machine_remove(m, true, NULL), 0);
+}
+
+static void a_client_that_does_not_read_cannot_hold_up_a_stop(void)
+{
+	_cleanup_(machine_closep) struct machine *m =
+		make("slow", "", "raw:8000000 trap");
+	_cleanup_(state_done) struct state st = { 0 };
+	struct started s;
+
+	CHECK_INT(start(m, NULL, &s, true), 0);
+	CHECK_INT(report(&s), 0);
+	CHECK_INT(machine_kill(m, SIGKILL, NULL), 0);
+	attach_close(s.attach);
+	CHECK_INT(ended(m, &st), 137);
+	CHECK(nothing_is_left());
+	CHECK_INT(machine_remove(m, true, NULL), 0);
+}
+
+static void a_slow_client_gets_every_byte(void)
+{
+	_cleanup_(machine_closep) struct machine *m =
+		make("bytes", "", "raw:3000000 exit:0");
+	struct attach_event ev = { .kind = ATTACH_OUT };
+	struct started s;
+	size_t got = 0;
+
+	CHECK_INT(start(m, NULL, &s, true), 0);
+	CHECK_INT(report(&s), 0);
+	(void)poll(NULL, 0, 200);
+	while (ev.kind == ATTACH_OUT) {
+		CHECK_INT(next_event(s.attach, &ev), 0);
+		got += ev.kind == ATTACH_OUT ? ev.size : 0;
+	}
+	CHECK_INT(ev.kind, ATTACH_EXIT);
+	CHECK(got >= 3000000);
+	attach_close(s.attach);
+	CHECK_INT(machine_remove(m, true, NULL), 0);
+}
+
+static void only_one_client_has_stdin(void)
+{
+	_cleanup_(machine_closep) struct machine *m =
+		make("one", "\"stdin\":true", "hang");
+	struct attach *a = NULL, *b = NULL;
+	struct volt_error e = { 0 };
+
+	CHECK_INT(run(m), 0);
+	CHECK_INT(attach_open(m, ATTACH_STDIN, &a, &e), 0);
+	CHECK_INT(attach_open(m, ATTACH_STDIN, &b, &e), -EBUSY);
+	CHECK_INT(attach_open(m, 0, &b, &e), 0);
+	attach_close(a);
+	attach_close(b);
+	CHECK_INT(machine_remove(m, true, NULL), 0);
+}
+
+/* --- many --- */
+
+static void twenty_at_once(void)
+{
+	struct machine *v[20];
+	struct started s[20];
+	struct machine_list l = { 0 };
+	char name[16];
+
+	for (int i = 0; i < 20; i++) {
+		(void)snprintf(name, sizeof(name), "many%d", i);
+		v[i] = make(name, "", "trap");
+		CHECK(v[i]);
+		CHECK_INT(start(v[i], NULL, &s[i], false), 0);
+	}
+	for (int i = 0; i < 20; i++)
+		CHECK_INT(report(&s[i]), 0);
+	CHECK_INT(machine_list(&env, &l, NULL), 0);
+	CHECK_INT(l.n, 20);
+	for (size_t i = 0; i < l.n; i++)
+		CHECK_INT(l.v[i].status, STATUS_RUNNING);
+	machine_list_done(&l);
+	for (int i = 0; i < 20; i++) {
+		CHECK_INT(machine_remove(v[i], true, NULL), 0);
+		machine_close(v[i]);
+	}
+	CHECK(nothing_is_left());
+}
+
+static void requests_that_make_no_sense_are_refused(void)
+{
+	_cleanup_(machine_closep) struct machine *m = make("odd", "", "hang");
+	struct volt_error e = { 0 };
+	json_auto_t *odd = control_request("dance");
+	int fd;
+
+	CHECK_INT(run(m), 0);
+	fd = control_connect(env.runfd, machine_id(m));
+	CHECK_INT(control_call(fd, odd, NULL, &e), -EOPNOTSUPP);
+	(void)close(fd);
+	fd = control_connect(env.runfd, machine_id(m));
+	CHECK_INT(write_all(fd, "{\"version\":9,\"command\":\"stop\"}\n", 32), 0);
+	(void)close(fd);
+	CHECK_INT(machine_remove(m, true, &e), 0);
+}
+
+static void run_all(void)
 {
 	RUN(output_and_exit_code_arrive);
 	RUN(a_workload_that_does_not_start_is_told_apart);
-	return 0;
+	RUN(the_stop_signal_is_the_first_rung);
+	RUN(a_workload_that_ignores_it_is_shut_down);
+	RUN(a_deaf_guest_is_quit);
+	RUN(kill_ends_with_137);
+	RUN(other_signals_reach_the_workload);
+	RUN(force_removes_what_runs);
+	RUN(a_second_start_is_refused);
+	RUN(pausing_is_a_state);
+	RUN(the_log_of_a_machine_that_runs_is_there);
+	RUN(each_failure_is_named_and_undone);
+	RUN(rm_removes_the_machine);
+	RUN(a_failed_start_can_remove_the_machine);
+	RUN(qemu_dies_with_its_supervisor);
+	RUN(a_killed_supervisor_leaves_a_consistent_machine);
+	RUN(a_start_whose_caller_dies_is_given_up);
+	RUN(on_failure_restarts_so_often);
+	RUN(success_is_not_restarted_on_failure);
+	RUN(a_stop_ends_always);
+	RUN(stdin_comes_back_and_ends);
+	RUN(a_client_that_does_not_read_cannot_hold_up_a_stop);
+	RUN(a_slow_client_gets_every_byte);
+	RUN(only_one_client_has_stdin);
+	RUN(twenty_at_once);
+	RUN(requests_that_make_no_sense_are_refused);
 }
 
 int main(void)
 {
 	if (set_up() < 0)
 		return 1;
-	(void)run_all();
+	run_all();
 	tear_down();
 	return tap_done();
 }
