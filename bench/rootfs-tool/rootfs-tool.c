@@ -20,8 +20,8 @@
 #include "base/io.h"
 #include "image/tree-builder.h"
 #include "rootfs/erofs.h"
-#include "rootfs/rootfs-private.h"
 #include "rootfs/scratch.h"
+#include "rootfs/tinyvol.h"
 
 /* nftw() has no argument for its function. */
 static struct {
@@ -135,7 +135,7 @@ static int do_links(struct store *s, char **args, struct volt_error *e)
 				      : open(args[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return fail_errno(e, "make '%s'", args[1]);
-	return tinyvol_fill(t, s, fd, e);
+	return tinyvol_fill_9p(t, s, fd, e);
 }
 
 static int do_disk(int root, char **args, struct volt_error *e)

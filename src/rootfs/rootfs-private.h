@@ -25,7 +25,3 @@ int rootfs_making_commit(struct rootfs_making *k, struct volt_error *e);
 
 /* Removes what was not committed, and ends the lock. */
 void rootfs_making_done(struct rootfs_making *k);
-
-/* Fills a new directory with the tree (tinyvol.c). */
-int tinyvol_fill(const struct tree *t, const struct store *s, int dir,
-		 struct volt_error *e);

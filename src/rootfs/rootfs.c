@@ -14,9 +14,11 @@
 #include "base/path.h"
 #include "rootfs/erofs.h"
 #include "rootfs/rootfs-private.h"
+#include "rootfs/tinyvol.h"
 
 #define EROFS_SUFFIX   ".erofs"
 #define TINYVOL_SUFFIX ".tree"
+#define HOST_SUFFIX    ".host"
 #define SCRATCH_PREFIX "scratch-"
 #define SCRATCH_SUFFIX ".ext4"
 #define NAME_SIZE      (DIGEST_HEX_SIZE + sizeof(EROFS_SUFFIX))
@@ -84,9 +86,11 @@ static int open_tinyvol(int dir, const char *name)
 	return is_still(dir, name, fd) ? TAKE_FD(fd) : -ENOENT;
 }
 
-static int make_tinyvol(const struct rootfs_making *k, const struct tree *t,
-			const struct store *s, const struct digest *id,
-			struct volt_error *e)
+static int make_directory(const struct rootfs_making *k,
+			  int (*fill)(const struct tree *, const struct store *, int,
+				      struct volt_error *),
+			  const struct tree *t, const struct store *s,
+			  struct volt_error *e)
 {
 	_cleanup_close_ int fd = -1;
 	int r;
@@ -96,15 +100,31 @@ static int make_tinyvol(const struct rootfs_making *k, const struct tree *t,
 	fd = openat(k->dir, k->tmp, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return fail_errno(e, "open '%s'", k->tmp);
-	r = tinyvol_fill(t, s, fd, e);
+	r = fill(t, s, fd, e);
 	if (r < 0)
 		return r;
 	return syncfs(fd) < 0 ? fail_errno(e, "sync '%s'", k->tmp) : 0;
 }
 
+static int make_tinyvol(const struct rootfs_making *k, const struct tree *t,
+			const struct store *s, const struct digest *id,
+			struct volt_error *e)
+{
+	return make_directory(k, tinyvol_fill_9p, t, s, e);
+}
+
+static int make_host(const struct rootfs_making *k, const struct tree *t,
+		     const struct store *s, const struct digest *id, struct volt_error *e)
+{
+	return make_directory(k, tinyvol_fill_host, t, s, e);
+}
+
 static const struct kind erofs = { EROFS_SUFFIX, "EROFS image", open_image, make_image };
 static const struct kind tinyvol = { TINYVOL_SUFFIX, "hard-link tree", open_tinyvol,
 				     make_tinyvol };
+
+static const struct kind host = { HOST_SUFFIX, "hard-link tree", open_tinyvol,
+				  make_host };
 
 /* Makes what is not there, unless another maker was faster, with the lock held. */
 static int make(int dir, const char *name, const struct kind *kind, struct store *s,
@@ -165,6 +185,12 @@ int rootfs_tinyvol(int rootfd, struct store *s, const struct digest *tree,
 	return get(rootfd, &tinyvol, s, tree, e);
 }
 
+int rootfs_tinyvol_host(int rootfd, struct store *s, const struct digest *tree,
+			struct volt_error *e)
+{
+	return get(rootfd, &host, s, tree, e);
+}
+
 /* Takes a directory nobody uses out of the way; it is removed with the temporary name. */
 static int evict_tinyvol(struct rootfs_making *k, struct volt_error *e)
 {
@@ -195,7 +221,7 @@ static int evict(int dir, const struct digest *tree, const struct kind *kind,
 	r = rootfs_making_begin(&k, dir, name, e);
 	if (r < 0)
 		return r;
-	if (kind == &tinyvol)
+	if (kind != &erofs)
 		return evict_tinyvol(&k, e);
 	if (unlinkat(dir, name, 0) < 0 && errno != ENOENT)
 		return fail_errno(e, "remove '%s'", name);
@@ -210,7 +236,9 @@ int rootfs_evict(int rootfd, const struct digest *tree, struct volt_error *e)
 	if (dir < 0)
 		return dir;
 	r = evict(dir, tree, &erofs, e);
-	return r < 0 ? r : evict(dir, tree, &tinyvol, e);
+	if (r >= 0)
+		r = evict(dir, tree, &tinyvol, e);
+	return r < 0 ? r : evict(dir, tree, &host, e);
 }
 
 /* What a name under rootfs/ is; false for the lock and what is in the making. */
@@ -232,7 +260,8 @@ static bool parse_name(const char *name, struct rootfs_info *ret)
 		return false;
 	suffix = name + DIGEST_HEX_SIZE - 1;
 	ret->kind = strcmp(suffix, EROFS_SUFFIX) == 0 ? ROOTFS_EROFS : ROOTFS_TINYVOL;
-	return ret->kind == ROOTFS_EROFS || strcmp(suffix, TINYVOL_SUFFIX) == 0;
+	return ret->kind == ROOTFS_EROFS || strcmp(suffix, TINYVOL_SUFFIX) == 0 ||
+	       strcmp(suffix, HOST_SUFFIX) == 0;
 }
 
 /* Sums what is below a directory. Shared files (more than one link) take nothing. */

@@ -17,7 +17,13 @@ int rootfs_erofs(int rootfd, struct store *s, const struct digest *tree,
 int rootfs_tinyvol(int rootfd, struct store *s, const struct digest *tree,
 		   struct volt_error *e);
 
-/* Removes both; -EBUSY if the directory is in use. An image that is open stays usable. */
+/* The same, rootfs/<tree digest>.host/, for servers that show what the host's file system
+ * holds: virtiofs, 9p with security_model=passthrough. Owners and modes are right if root
+ * makes it; doc/architecture.md tells what each shows. */
+int rootfs_tinyvol_host(int rootfd, struct store *s, const struct digest *tree,
+			struct volt_error *e);
+
+/* Removes all three; -EBUSY if a directory is in use. An image that is open stays usable. */
 int rootfs_evict(int rootfd, const struct digest *tree, struct volt_error *e);
 
 enum rootfs_kind {

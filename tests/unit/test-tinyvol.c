@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "rootfs/rootfs-private.h"
+#include <sys/wait.h>
+
+#include "rootfs/rootfs.h"
+#include "rootfs/tinyvol.h"
 #include "tree-compare.h"
 
 #define META ".virtfs_metadata"
@@ -29,6 +32,7 @@ static bool add_samples(struct world *w)
 	return add_file(w, "etc/hostname", 0640, "volt\n", 5) &&
 	       add_file(w, "etc/same", 0600, "volt\n", 5) &&
 	       add_file(w, "bin/su", 04755, "#!su\n", 5) &&
+	       add_file(w, "bin/plain", 0755, "#!sh\n", 5) &&
 	       add_file(w, "empty", 0, "", 0) &&
 	       fine(w, tree_builder_link(w->b, "usr/hard", "bin/su", &w->f.e)) &&
 	       fine(w, tree_builder_link(w->b, "usr/empty", "empty", &w->f.e));
@@ -193,7 +197,7 @@ static void a6_names_that_leave_the_tree_are_refused(void)
 		(void)snprintf(name, sizeof(name), "t%zu", i);
 		CHECK(mkdirat(w.f.root, name, 0700) == 0);
 		dir = openat(w.f.root, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		CHECK_INT(tinyvol_fill(&t, w.f.store, dir, &w.f.e), -EBADMSG);
+		CHECK_INT(tinyvol_fill_9p(&t, w.f.store, dir, &w.f.e), -EBADMSG);
 		CHECK(strncmp(w.f.e.msg, "broken tree: ", 13) == 0);
 	}
 	CHECK_INT(count_entries(&w.f, "."), 1 + ARRAY_SIZE(bad));
@@ -209,7 +213,7 @@ static void names_that_qemu_needs_are_refused(void)
 		CHECK(world_open(&w) && add_file(&w, names[i], 0644, "x", 1) &&
 		      world_store(&w));
 		CHECK_INT(make(&w), -EINVAL);
-		CHECK(strstr(w.f.e.msg, "that QEMU's 9p server needs itself"));
+		CHECK(strstr(w.f.e.msg, "QEMU's 9p server needs this name itself"));
 		CHECK_INT(count_entries(&w.f, "rootfs"), 1);
 	}
 }
@@ -271,6 +275,116 @@ static void a12_running_out_of_links_is_no_failure(void)
 	CHECK(store_is_sound(&w));
 }
 
+static bool is_shared(const struct tree_entry *f)
+{
+	unsigned bits = f->mode & 07555;
+
+	return S_ISREG(f->mode) && f->size > 0 &&
+	       (geteuid() != 0 || (f->uid == 0 && f->gid == 0 && f->n_xattrs == 0 &&
+				   (bits == 0444 || bits == 0555)));
+}
+
+/* Makes the tree what a host can show of it. */
+static void expect_shared_modes(struct tree *t)
+{
+	for (uint32_t i = 0; i < t->n; i++)
+		if (is_shared(&t->v[i]))
+			t->v[i].mode = S_IFREG | (t->v[i].mode & 0111 ? 0555 : 0444);
+}
+
+static bool times_are_kept(const struct world *w, int dir)
+{
+	for (uint32_t i = 0; i < w->t->n; i++) {
+		const struct tree_entry *f = &w->t->v[i];
+		struct stat st;
+
+		if (fstatat(dir, f->path[0] ? f->path : ".", &st, AT_SYMLINK_NOFOLLOW) <
+		    0)
+			return differs(f, strerror(errno));
+		if (!is_shared(f) && st.st_mtim.tv_sec != f->mtime)
+			return differs(f, "mtime");
+	}
+	return true;
+}
+
+static bool add_xattr_sample(struct world *w)
+{
+	static const struct tree_xattr x = { "user.color", "blue", 4 };
+	struct tree_entry f = { .path = "coloured",
+				.mode = S_IFREG | 0644,
+				.size = 5,
+				.mtime = 1500000000,
+				.xattrs = &x,
+				.n_xattrs = 1 };
+
+	return fine(w, ingest_add(w->g, "volt\n", 5, OBJECT_PLAIN, &f.object, &w->f.e)) &&
+	       add_entry(w, &f);
+}
+
+static void a_host_tree_made_by_root_has_what_the_image_has(void)
+{
+	_cleanup_world_ struct world w;
+	_cleanup_close_ int dir = -1;
+
+	CHECK(world_open(&w) && add_samples(&w) && add_xattr_sample(&w) &&
+	      world_store(&w));
+	dir = rootfs_tinyvol_host(w.f.root, w.f.store, &w.id, &w.f.e);
+	CHECK(fine(&w, dir));
+	CHECK(times_are_kept(&w, dir));
+	CHECK(is_object(&w, dir, "bin/plain", ".x"));
+	CHECK(!is_object(&w, dir, "bin/su", ".x"));
+	expect_shared_modes(w.t);
+	CHECK(same_tree(&w, dir,
+			COMPARE_OWNER | COMPARE_XATTRS | COMPARE_LINKS | COMPARE_SETID));
+	CHECK(store_is_sound(&w));
+}
+
+static bool add_user_samples(struct world *w)
+{
+	const struct tree_entry link = { .path = "link",
+					 .mode = S_IFLNK | 0777,
+					 .target = "a/file" };
+	const struct tree_entry shut = { .path = "shut", .mode = S_IFDIR };
+
+	return add_file(w, "a/file", 0600, "1", 1) &&
+	       add_file(w, "a/run", 0755, "2", 1) && add_file(w, "empty", 0640, "", 0) &&
+	       add_entry(w, &link) && add_entry(w, &shut);
+}
+
+static bool user_can_make_one(void)
+{
+	_cleanup_world_ struct world w;
+	_cleanup_close_ int dir = -1;
+
+	if (!world_open(&w) || !add_user_samples(&w) || !world_store(&w))
+		return false;
+	dir = rootfs_tinyvol_host(w.f.root, w.f.store, &w.id, &w.f.e);
+	if (!fine(&w, dir) || !is_object(&w, dir, "a/file", "") ||
+	    !is_object(&w, dir, "a/run", ".x"))
+		return false;
+	expect_shared_modes(w.t);
+	((struct tree_entry *)tree_find(w.t, "shut"))->mode |= 0700;
+	if (!same_tree(&w, dir, 0))
+		return false;
+	closep(&dir);
+	dir = -1;
+	return fine(&w, rootfs_evict(w.f.root, &w.id, &w.f.e));
+}
+
+static void a_user_gets_a_host_tree_of_links(void)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (geteuid() == 0 && (setgid(65534) < 0 || setuid(65534) < 0))
+			_exit(2);
+		_exit(user_can_make_one() ? 0 : 1);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid);
+	CHECK_INT(status, 0);
+}
+
 int main(void)
 {
 	RUN(every_attribute_is_where_qemu_looks_for_it);
@@ -281,6 +395,9 @@ int main(void)
 	RUN(names_that_qemu_needs_are_refused);
 	RUN(few_metadata_files_serve_many_names);
 	RUN(more_sets_of_attributes_than_are_pooled_work);
+	RUN_IF(geteuid() == 0, "needs root",
+	       a_host_tree_made_by_root_has_what_the_image_has);
+	RUN(a_user_gets_a_host_tree_of_links);
 	RUN(a12_running_out_of_links_is_no_failure);
 	return tap_done();
 }
