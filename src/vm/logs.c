@@ -44,9 +44,11 @@ struct reader {
 	char buf[4 * LINE_MAX_];
 	logs_fn fn;
 	void *data;
-	int64_t skip; /* full records still to be passed over for `tail` */
+	int64_t skip; /* lines still to be passed over for `tail` */
 	bool counting;
-	int64_t count;
+	int64_t count;                 /* of lines, also of one that has no end */
+	unsigned int inside, skipping; /* streams in the middle of a line, or of one that
+					* is passed over */
 };
 
 static int stream_parse(const char *s, size_t n, enum log_stream *ret)
@@ -89,6 +91,17 @@ static int record_parse(const char *line, size_t size, struct log_record *ret)
 	return 0;
 }
 
+static bool begins_line(struct reader *r, const struct log_record *rec)
+{
+	bool begins = !(r->inside & rec->stream);
+
+	if (rec->partial)
+		r->inside |= rec->stream;
+	else
+		r->inside &= ~(unsigned int)rec->stream;
+	return begins;
+}
+
 static int deliver(struct reader *r, const char *line, size_t size)
 {
 	const struct logs_options *o = r->o;
@@ -98,15 +111,15 @@ static int deliver(struct reader *r, const char *line, size_t size)
 		return 0;
 	if ((o->since && rec.time < o->since) || (o->until && rec.time > o->until))
 		return 0;
-	if (r->counting) {
-		r->count += !rec.partial;
-		return 0;
+	if (begins_line(r, &rec)) {
+		r->count += r->counting;
+		if (r->skip > 0)
+			r->skipping |= rec.stream;
+		else
+			r->skipping &= ~(unsigned int)rec.stream;
+		r->skip -= r->skip > 0;
 	}
-	if (r->skip > 0) {
-		r->skip -= !rec.partial;
-		return 0;
-	}
-	return r->fn(r->data, &rec);
+	return r->counting || (r->skipping & rec.stream) ? 0 : r->fn(r->data, &rec);
 }
 
 /* Hands out whole lines of what has been read. A line longer than any record is noise. */
@@ -259,6 +272,7 @@ static int run(struct machine *m, struct reader *r)
 			return d;
 		r->counting = false;
 		r->skip = r->count - r->o->tail;
+		r->inside = 0;
 		closep(&r->fd);
 		r->fd = -1;
 		r->number = 0;
