@@ -116,6 +116,15 @@ static int collect(const struct elf_closure *c, struct items *t, struct volt_err
 	return 0;
 }
 
+static int write_failed(struct archive *a, struct volt_error *e)
+{
+	int code = archive_errno(a);
+
+	if (code > 0)
+		return fail_code(e, -code, "write the layer");
+	return fail(e, EIO, "write the layer: %s", archive_error_string(a));
+}
+
 static int copy_content(struct archive *a, int fd, uint64_t size)
 {
 	_cleanup_free_ char *buf = malloc((size_t)256 << 10);
@@ -131,7 +140,7 @@ static int copy_content(struct archive *a, int fd, uint64_t size)
 		if ((size_t)n < want)
 			return -ENODATA; /* it shrinks while we read */
 		if (archive_write_data(a, buf, want) != (la_ssize_t)want)
-			return -EIO;
+			return archive_errno(a) > 0 ? -archive_errno(a) : -EIO;
 		size -= want;
 	}
 	return 0;
@@ -156,7 +165,7 @@ static int write_item(struct archive *a, struct archive_entry *entry,
 	archive_entry_set_size(entry, st.st_size);
 	archive_entry_set_mtime(entry, 0, 0);
 	if (archive_write_header(a, entry) != ARCHIVE_OK)
-		return fail(e, EIO, "write the layer: %s", archive_error_string(a));
+		return write_failed(a, e);
 	r = item->host ? copy_content(a, fd, (uint64_t)st.st_size) : 0;
 	return r < 0 ? fail_code(e, r, "copy '%s'", item->host) : 0;
 }
@@ -173,7 +182,7 @@ static int write_items(struct archive *a, int fd, const struct items *t,
 		    ARCHIVE_OK ||
 	    archive_write_set_bytes_in_last_block(a, 1) != ARCHIVE_OK ||
 	    archive_write_open_fd(a, fd) != ARCHIVE_OK)
-		return fail(e, EIO, "write the layer: %s", archive_error_string(a));
+		return write_failed(a, e);
 	entry = archive_entry_new();
 	if (!entry)
 		return fail_oom(e);
@@ -181,7 +190,7 @@ static int write_items(struct archive *a, int fd, const struct items *t,
 		r = write_item(a, entry, &t->v[i], e);
 	archive_entry_free(entry);
 	if (r == 0 && archive_write_close(a) != ARCHIVE_OK)
-		return fail(e, EIO, "write the layer: %s", archive_error_string(a));
+		return write_failed(a, e);
 	return r;
 }
 
@@ -336,14 +345,14 @@ static char *canonical(const json_t *j)
 	return j ? json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
 }
 
-static int make_config(struct import *im, const struct image_binary *b,
-		       const char *program, const struct platform *p,
+static int make_config(const struct image_binary *b, const struct elf_member *program,
 		       const struct blob_sums *sums, char **ret, struct volt_error *e)
 {
+	const struct platform *p = elf_file_platform(&program->file);
 	char diff[DIGEST_OCI_SIZE];
 	json_auto_t *j = NULL;
 	json_t *run = NULL;
-	int r = make_run_config(b, program, &run, e);
+	int r = make_run_config(b, program->image, &run, e);
 
 	if (r < 0)
 		return r;
@@ -397,7 +406,7 @@ static int check_request(const struct image_binary *b, const char *program,
 	return 0;
 }
 
-static int build(struct import *im, const struct image_binary *b, const char *program,
+static int build(struct import *im, const struct image_binary *b,
 		 const struct elf_closure *c, struct volt_error *e)
 {
 	_cleanup_free_ char *config = NULL;
@@ -409,8 +418,7 @@ static int build(struct import *im, const struct image_binary *b, const char *pr
 	if (r == 0)
 		r = import_unpack(im, &blob, &sums, e);
 	if (r == 0)
-		r = make_config(im, b, program, elf_file_platform(&c->v[0].file), &sums,
-				&config, e);
+		r = make_config(b, &c->v[0], &sums, &config, e);
 	if (r < 0)
 		return r;
 	manifest = make_manifest(config, &sums);
@@ -453,7 +461,7 @@ int image_build_binary(struct images *is, const struct image_binary *b, const ch
 	if (r == 0)
 		r = import_begin(is, FETCH_DIR, &im, e);
 	if (r == 0)
-		r = build(&im, b, program, &c, e);
+		r = build(&im, b, &c, e);
 	if (r == 0)
 		r = import_finish(&im, full, NULL, ret, e);
 	return r < 0 ? fail_in(e, r, "build an image from '%s'", b->path) : 0;

@@ -61,8 +61,9 @@ static bool repository_is_valid(const char *s)
 static bool port_is_valid(const char *s)
 {
 	size_t n = strspn(s, "0123456789");
+	long port = strtol(s, NULL, 10);
 
-	return n > 0 && n <= 5 && s[n] == '\0' && atoi(s) <= 65535 && atoi(s) > 0;
+	return n > 0 && n <= 5 && s[n] == '\0' && port > 0 && port <= 65535;
 }
 
 /* A host name, an IPv4 address or an IPv6 address in brackets, and perhaps a port. */

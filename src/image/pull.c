@@ -47,18 +47,21 @@ int image_policy_parse(const char *text, enum image_policy *ret, struct volt_err
 
 /* --- from a registry --- */
 
+struct document {
+	char *text;
+	size_t size;
+	struct digest digest;
+};
+
 struct remote {
 	const struct image_name *name;
-	char *index_text, *manifest_text;
-	size_t index_size, manifest_size;
-	struct digest index, manifest;
-	bool has_index;
+	struct document index, manifest; /* without an index, @index.text is NULL */
 };
 
 static void remote_done(struct remote *r)
 {
-	free(r->index_text);
-	free(r->manifest_text);
+	free(r->index.text);
+	free(r->manifest.text);
 }
 
 /* "docker://host/repo@sha256:…" or with the tag. skopeo takes not both. */
@@ -76,8 +79,8 @@ static char *docker_ref(const struct image_name *n, const struct digest *d)
 }
 
 static int get_document(const struct skopeo *sk, const struct image_name *n,
-			const struct digest *wanted, char **ret, size_t *ret_size,
-			struct digest *ret_digest, struct volt_error *e)
+			const struct digest *wanted, struct document *ret,
+			struct volt_error *e)
 {
 	_cleanup_free_ char *ref = docker_ref(n, wanted), *text = NULL;
 	int r;
@@ -86,15 +89,15 @@ static int get_document(const struct skopeo *sk, const struct image_name *n,
 		return fail_oom(e);
 	if (!wanted && n->has_digest)
 		wanted = &n->digest;
-	r = skopeo_raw(sk, ref, false, &text, ret_size, e);
+	r = skopeo_raw(sk, ref, false, &text, &ret->size, e);
 	if (r < 0)
 		return r;
-	if (sha256_bytes(text, *ret_size, ret_digest) < 0)
+	if (sha256_bytes(text, ret->size, &ret->digest) < 0)
 		return fail_oom(e);
-	if (wanted && !digest_equal(wanted, ret_digest))
+	if (wanted && !digest_equal(wanted, &ret->digest))
 		return fail(e, EBADMSG,
 			    "the registry sent a manifest with another digest");
-	*ret = TAKE_PTR(text);
+	ret->text = TAKE_PTR(text);
 	return 0;
 }
 
@@ -104,23 +107,18 @@ static int resolve(const struct skopeo *sk, struct remote *rm, struct volt_error
 	struct descriptor d;
 	int r;
 
-	r = get_document(sk, rm->name, NULL, &rm->manifest_text, &rm->manifest_size,
-			 &rm->manifest, e);
+	r = get_document(sk, rm->name, NULL, &rm->manifest, e);
 	if (r == 0)
-		r = manifest_is_index(rm->manifest_text, rm->manifest_size, e);
+		r = manifest_is_index(rm->manifest.text, rm->manifest.size, e);
 	if (r <= 0)
 		return r;
-	rm->has_index = true;
 	rm->index = rm->manifest;
-	rm->index_text = TAKE_PTR(rm->manifest_text);
-	rm->index_size = rm->manifest_size;
-	r = index_choose(rm->index_text, rm->index_size, sk->platform, &d, e);
-	if (r < 0)
-		return r;
-	r = get_document(sk, rm->name, &d.digest, &rm->manifest_text, &rm->manifest_size,
-			 &rm->manifest, e);
+	rm->manifest = (struct document){ 0 };
+	r = index_choose(rm->index.text, rm->index.size, sk->platform, &d, e);
 	if (r == 0)
-		r = manifest_is_index(rm->manifest_text, rm->manifest_size, e);
+		r = get_document(sk, rm->name, &d.digest, &rm->manifest, e);
+	if (r == 0)
+		r = manifest_is_index(rm->manifest.text, rm->manifest.size, e);
 	return r > 0 ? fail(e, ENOTSUP, "an index in an index") : r;
 }
 
@@ -143,13 +141,13 @@ static int get_config(struct import *im, const struct skopeo *sk, const char *re
 static int copy_remote(struct import *im, const struct skopeo *sk, struct remote *rm,
 		       struct volt_error *e)
 {
-	_cleanup_free_ char *ref = docker_ref(rm->name, &rm->manifest);
+	_cleanup_free_ char *ref = docker_ref(rm->name, &rm->manifest.digest);
 	_cleanup_strv_ struct strv args = { 0 };
 	int r;
 
 	if (!ref)
 		return fail_oom(e);
-	r = import_set_manifest(im, TAKE_PTR(rm->manifest_text), rm->manifest_size, e);
+	r = import_set_manifest(im, TAKE_PTR(rm->manifest.text), rm->manifest.size, e);
 	if (r == 0)
 		r = get_config(im, sk, ref, e);
 	if (r == 0)
@@ -186,15 +184,15 @@ static int pull_remote(struct import *im, const struct image_name *n,
 	r = resolve(sk, &rm, e);
 	if (r < 0)
 		return r;
-	index = rm.has_index ? &rm.index : NULL;
-	r = image_load_ref(im->images, &rm.manifest, name, ret, NULL);
+	index = rm.index.text ? &rm.index.digest : NULL;
+	r = image_load_ref(im->images, &rm.manifest.digest, name, ret, NULL);
 	if (r ==
 	    0) { /* held: perhaps under another name, perhaps through another index */
 		struct image *held = *ret;
 
-		r = name_write(im->images, name, &rm.manifest, index, e);
+		r = name_write(im->images, name, &rm.manifest.digest, index, e);
 		if (r == 0)
-			r = image_load_ref(im->images, &rm.manifest, name, ret, e);
+			r = image_load_ref(im->images, &rm.manifest.digest, name, ret, e);
 		image_free(held);
 		return r;
 	}
