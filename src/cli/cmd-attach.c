@@ -55,7 +55,7 @@ static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_er
 	struct volt_machine *m = NULL;
 	int r;
 
-	r = select_one(ctx, &sel, argc, argv, &m, e);
+	r = select_one(ctx, &sel, argv, &m, e);
 	if (r == 0)
 		r = attach(m, e);
 	volt_machine_free(m);

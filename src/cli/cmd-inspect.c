@@ -37,7 +37,7 @@ static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_er
 
 	if (format && format_is_json(format, e) != 1)
 		return fail(e, EINVAL, "format '%s' is not 'json'", format);
-	r = select_each(ctx, &sel, argc, argv, inspect, all, e);
+	r = select_each(ctx, &sel, argv, inspect, all, e);
 	if (r < 0)
 		return r;
 	printed = print_json(all, e);

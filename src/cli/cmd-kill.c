@@ -29,7 +29,7 @@ static int kill_one(struct volt_machine *m, const char *name, void *data,
 
 static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_error *e)
 {
-	return select_each(ctx, &sel, argc, argv, kill_one, NULL, e);
+	return select_each(ctx, &sel, argv, kill_one, NULL, e);
 }
 
 const struct cmd cmd_kill = {

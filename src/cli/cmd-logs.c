@@ -121,7 +121,7 @@ static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_er
 	text = json_text(j);
 	if (!text)
 		return fail_oom(e);
-	return select_each(ctx, &sel, argc, argv, show, text, e);
+	return select_each(ctx, &sel, argv, show, text, e);
 }
 
 const struct cmd cmd_logs = {

@@ -26,14 +26,14 @@ static int pause_one(struct volt_machine *m, const char *name, void *data,
 static int run_pause(struct volt_ctx *ctx, int argc, const char **argv,
 		     struct volt_error *e)
 {
-	return select_each(ctx, &sel, argc, argv, pause_one, &sel, e);
+	return select_each(ctx, &sel, argv, pause_one, &sel, e);
 }
 
 static int run_unpause(struct volt_ctx *ctx, int argc, const char **argv,
 		       struct volt_error *e)
 {
 	sel.command = "unpause";
-	return select_each(ctx, &sel, argc, argv, pause_one, NULL, e);
+	return select_each(ctx, &sel, argv, pause_one, NULL, e);
 }
 
 const struct cmd cmd_pause = {

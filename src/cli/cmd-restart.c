@@ -38,7 +38,7 @@ static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_er
 		return fail(e, EINVAL, "option '--time': %d is less than 0", timeout);
 	sel.all |= running;
 	sel.running_only = running;
-	return select_each(ctx, &sel, argc, argv, restart, NULL, e);
+	return select_each(ctx, &sel, argv, restart, NULL, e);
 }
 
 const struct cmd cmd_restart = {

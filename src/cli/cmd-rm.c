@@ -50,7 +50,7 @@ static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_er
 	if (timeout < -1)
 		return fail(e, EINVAL, "option '--time': %d is less than 0", timeout);
 	sel.ignore |= force; /* as podman and rm(1) */
-	return select_each(ctx, &sel, argc, argv, rm, NULL, e);
+	return select_each(ctx, &sel, argv, rm, NULL, e);
 }
 
 const struct cmd cmd_rm = {

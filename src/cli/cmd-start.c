@@ -92,8 +92,8 @@ static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_er
 	if (o.interactive && !o.attach)
 		return fail(e, EINVAL, "'--interactive' needs '--attach'");
 	if (!o.attach)
-		return select_each(ctx, &sel, argc, argv, start, NULL, e);
-	r = select_one(ctx, &sel, argc, argv, &m, e);
+		return select_each(ctx, &sel, argv, start, NULL, e);
+	r = select_one(ctx, &sel, argv, &m, e);
 	if (r == 0)
 		r = start_attached(m, e);
 	volt_machine_free(m);

@@ -37,7 +37,7 @@ static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_er
 {
 	if (timeout < -1)
 		return fail(e, EINVAL, "option '--time': %d is less than 0", timeout);
-	return select_each(ctx, &sel, argc, argv, stop, NULL, e);
+	return select_each(ctx, &sel, argv, stop, NULL, e);
 }
 
 const struct cmd cmd_stop = {

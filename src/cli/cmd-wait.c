@@ -23,7 +23,7 @@ static int wait_one(struct volt_machine *m, const char *name, void *data,
 
 static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_error *e)
 {
-	return select_each(ctx, &sel, argc, argv, wait_one, NULL, e);
+	return select_each(ctx, &sel, argv, wait_one, NULL, e);
 }
 
 const struct cmd cmd_wait = {

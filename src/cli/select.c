@@ -84,17 +84,17 @@ static int add_cidfile(const char *path, bool ignore, struct strv *ids,
 	return strv_take(ids, text) < 0 ? fail_oom(e) : 0;
 }
 
-static int collect(struct volt_ctx *ctx, const struct selection *s, int argc,
-		   const char **argv, struct strv *names, struct volt_error *e)
+static int collect(struct volt_ctx *ctx, const struct selection *s, const char **named,
+		   struct strv *names, struct volt_error *e)
 {
 	bool listed = s->all || s->filter;
 	int r = 0;
 
-	if (argc > 0 && (listed || s->latest))
+	if (named && *named && (listed || s->latest))
 		return fail(e, EINVAL,
 			    "name machines, or use an option that selects them");
-	for (int i = 0; i < argc; i++)
-		if (strv_add(names, argv[i]) < 0)
+	for (; named && *named; named++)
+		if (strv_add(names, *named) < 0)
 			return fail_oom(e);
 	for (const char **f = s->cidfile; r == 0 && f && *f; f++)
 		r = add_cidfile(*f, s->ignore, names, e);
@@ -176,8 +176,7 @@ static int do_at_once(const struct each *each, const struct strv *names,
 	return status;
 }
 
-int select_each(struct volt_ctx *ctx, const struct selection *s, int argc,
-		const char **argv,
+int select_each(struct volt_ctx *ctx, const struct selection *s, const char **named,
 		int (*fn)(struct volt_machine *m, const char *name, void *data,
 			  struct volt_error *e),
 		void *data, struct volt_error *e)
@@ -186,7 +185,7 @@ int select_each(struct volt_ctx *ctx, const struct selection *s, int argc,
 	_cleanup_strv_ struct strv names = { 0 };
 	int r, status = 0;
 
-	r = collect(ctx, s, argc, argv, &names, e);
+	r = collect(ctx, s, named, &names, e);
 	if (r < 0)
 		return r;
 	if (s->at_once && names.n > 1)
@@ -199,13 +198,13 @@ int select_each(struct volt_ctx *ctx, const struct selection *s, int argc,
 	return status;
 }
 
-int select_one(struct volt_ctx *ctx, const struct selection *s, int argc,
-	       const char **argv, struct volt_machine **ret, struct volt_error *e)
+int select_one(struct volt_ctx *ctx, const struct selection *s, const char **named,
+	       struct volt_machine **ret, struct volt_error *e)
 {
 	_cleanup_strv_ struct strv names = { 0 };
 	int r;
 
-	r = collect(ctx, s, argc, argv, &names, e);
+	r = collect(ctx, s, named, &names, e);
 	if (r < 0)
 		return r;
 	if (names.n != 1)

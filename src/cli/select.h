@@ -42,17 +42,16 @@ struct selection {
 			"The machine created last", NULL      \
 	}
 
-/* Calls @fn for each of them with the name to show for it. One that fails is reported and
+/* Calls @fn for each of them (@names ends with NULL, and may be NULL) with the name to show for it. One that fails is reported and
  * the others are still done; returns 0, or the exit status for the last that failed. */
-int select_each(struct volt_ctx *ctx, const struct selection *s, int argc,
-		const char **argv,
+int select_each(struct volt_ctx *ctx, const struct selection *s, const char **names,
 		int (*fn)(struct volt_machine *m, const char *name, void *data,
 			  struct volt_error *e),
 		void *data, struct volt_error *e);
 
 /* Exactly one: the one named, or the latest. */
-int select_one(struct volt_ctx *ctx, const struct selection *s, int argc,
-	       const char **argv, struct volt_machine **ret, struct volt_error *e);
+int select_one(struct volt_ctx *ctx, const struct selection *s, const char **names,
+	       struct volt_machine **ret, struct volt_error *e);
 
 /* volt_machine_list() as JSON. */
 int select_list(struct volt_ctx *ctx, bool all, const char **filters, json_t **ret,

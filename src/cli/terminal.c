@@ -57,14 +57,19 @@ bool terminal_size(unsigned int *rows, unsigned int *columns)
 
 static int key_parse(const char *name)
 {
-	const char *c;
+	static const char controls[] = "@abcdefghijklmnopqrstuvwxyz[\\]^_";
+	char letter = name[0] ? name[strlen(name) - 1] : '\0';
 
+	if (letter >= 'A' && letter <= 'Z')
+		letter = (char)(letter | 0x20);
 	if (strlen(name) == 1)
 		return (unsigned char)name[0];
-	if (strncmp(name, "ctrl-", 5) != 0 || strlen(name) != 6)
+	if (strlen(name) != 6 || strncmp(name, "ctrl-", 5) != 0)
 		return -EINVAL;
-	c = strchr("@abcdefghijklmnopqrstuvwxyz[\\]^_", tolower((unsigned char)name[5]));
-	return c ? (int)(c - "@abcdefghijklmnopqrstuvwxyz[\\]^_") : -EINVAL;
+	for (int i = 0; controls[i]; i++)
+		if (controls[i] == letter)
+			return i;
+	return -EINVAL;
 }
 
 int detach_keys_parse(const char *text, struct detach_keys *ret, struct volt_error *e)

@@ -12,8 +12,12 @@
 #define TEXT_COLUMN 28
 #define OPTIONS_MAX 128
 
+struct entry {
+	const struct poptOption *opt;
+};
+
 struct list {
-	const struct poptOption *v[OPTIONS_MAX];
+	struct entry v[OPTIONS_MAX];
 	size_t n;
 };
 
@@ -22,15 +26,15 @@ static int collect(void *data, const struct poptOption *opt)
 	struct list *l = data;
 
 	if (!(opt->argInfo & POPT_ARGFLAG_DOC_HIDDEN) && l->n < OPTIONS_MAX)
-		l->v[l->n++] = opt;
+		l->v[l->n++].opt = opt;
 	return 0;
 }
 
 static int compare(const void *a, const void *b)
 {
-	const struct poptOption *const *x = a, *const *y = b;
+	const struct entry *x = a, *y = b;
 
-	return strcmp((*x)->longName, (*y)->longName);
+	return strcmp(x->opt->longName, y->opt->longName);
 }
 
 void usage_text(const char *text, int column, int indent)
@@ -69,9 +73,9 @@ void usage_options(const struct poptOption *options)
 	struct list l = { .n = 0 };
 
 	(void)options_each(options, collect, &l);
-	qsort(l.v, l.n, sizeof(*l.v), compare);
+	qsort(l.v, l.n, sizeof(struct entry), compare);
 	(void)puts("Options:");
 	for (size_t i = 0; i < l.n; i++)
-		print_option(l.v[i]);
+		print_option(l.v[i].opt);
 	(void)printf("%-*s%s\n", TEXT_COLUMN, "      --help", "Show this help");
 }
