@@ -96,11 +96,13 @@ static void everything_survives_the_disk(void)
 	(void)undo_add(&st.undo,
 		       &(struct undo_item){ .kind = UNDO_FILE, .name = "scratch" });
 	a = state_to_json(&st);
-	CHECK_INT(state_parse(a, &again, &e), 0);
+	CHECK_INT(state_write(env.runfd, &st, &e), 0);
+	CHECK_INT(state_read(env.runfd, &again, &e), 0);
 	b = state_to_json(&again);
 	state_done(&again);
 	CHECK(json_equal(a, b));
 	CHECK_INT(json_object_size(json_object_get(a, "phases")), PHASE_MAX);
+	CHECK_INT(unlinkat(env.runfd, "state.json", 0), 0);
 }
 
 static void hostile_state_is_refused(void)
