@@ -110,13 +110,21 @@ python_serves_files() {
 udp_ports_and_chosen_ports_work() {
 	local p
 	free_port
-	run volt run -d --name udp -p "$port:7/udp" -p 127.0.0.1::80 busybox \
-		sh -c 'httpd -p 80 -h /opaque; exec udpsvd 0.0.0.0 7 cat'
+	run volt run -d --name udp -p "$port:7/udp" -p 127.0.0.1::8000 -u root -w /srv python \
+		python3 -c '
+import http.server, socket, threading
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("", 7))
+def echo():
+    while True:
+        s.sendto(*s.recvfrom(2000))
+threading.Thread(target=echo).start()
+http.server.test(http.server.SimpleHTTPRequestHandler, port=8000)'
 	status 0 || return
-	p=$(volt port udp 80 | sed 's/.*://')
+	p=$(volt port udp 8000 | sed 's/.*://')
 	like "$p" '^[1-9][0-9]+$' 'the chosen port' || return
-	wait_for 60 answers "http://127.0.0.1:$p/new" || return
-	is "$(curl -fsS "http://127.0.0.1:$p/new")" seen
+	wait_for 60 answers "http://127.0.0.1:$p/" || return
+	is "$(curl -fsS "http://127.0.0.1:$p/index.html")" 'served by python in a machine'
 	is "$(python3 - "$port" <<-'END'
 		import socket, sys
 		s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
