@@ -52,6 +52,8 @@ static struct {
 	size_t n_args, n_env, next;
 	enum mode mode;
 	size_t raw_left, window;
+	char echo[AGENT_WINDOW]; /* came on stdin, has not gone out yet */
+	size_t echo_size;
 	bool stdin_eof;
 } q = { .window = AGENT_WINDOW };
 
@@ -343,14 +345,42 @@ static void take_signal(const char *data, size_t size)
 	}
 }
 
-static void take_stdin(const char *data, size_t size)
+static void give_credit(size_t size)
 {
 	struct payload p = { .size = 0 };
 
-	if (q.mode == MODE_ECHO)
-		frame(AGENT_DATA, AGENT_STDOUT, data, size);
 	put_number(&p, AGENT_TAG_BYTES, (int64_t)size);
 	frame(AGENT_CREDIT, AGENT_STDIN, p.data, p.size);
+}
+
+/* As much of what came as the host has room for; only what went out makes room for more. */
+static void send_echo(void)
+{
+	while (q.echo_size && q.window) {
+		size_t n = q.echo_size < q.window ? q.echo_size : q.window;
+
+		n = n < AGENT_PAYLOAD_MAX ? n : AGENT_PAYLOAD_MAX;
+		frame(AGENT_DATA, AGENT_STDOUT, q.echo, n);
+		q.window -= n;
+		q.echo_size -= n;
+		memmove(q.echo, q.echo + n, q.echo_size);
+		give_credit(n);
+	}
+	if (q.stdin_eof && !q.echo_size)
+		q.mode = MODE_PLAY;
+}
+
+static void take_stdin(const char *data, size_t size)
+{
+	if (q.mode != MODE_ECHO) {
+		give_credit(size);
+		return;
+	}
+	if (size > sizeof(q.echo) - q.echo_size)
+		abort(); /* more than the window */
+	memcpy(q.echo + q.echo_size, data, size);
+	q.echo_size += size;
+	send_echo();
 }
 
 static void take_credit(const char *data, size_t size, unsigned int stream)
@@ -366,10 +396,11 @@ static void take_credit(const char *data, size_t size, unsigned int stream)
 	q.window += (size_t)n;
 	if (q.window > AGENT_WINDOW)
 		q.window = AGENT_WINDOW;
-	if (q.mode == MODE_RAW) {
+	if (q.mode == MODE_RAW)
 		send_raw();
-		play();
-	}
+	else if (q.mode == MODE_ECHO)
+		send_echo();
+	play();
 }
 
 static void take_config(const char *data, size_t size, bool more)
@@ -396,10 +427,9 @@ static void take_frame(const struct agent_frame *f, const char *data)
 		break;
 	case AGENT_EOF:
 		q.stdin_eof = true;
-		if (q.mode == MODE_ECHO) {
-			q.mode = MODE_PLAY;
-			play();
-		}
+		if (q.mode == MODE_ECHO)
+			send_echo();
+		play();
 		break;
 	case AGENT_CREDIT:
 		take_credit(data, size, stream);
