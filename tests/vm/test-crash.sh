@@ -84,6 +84,7 @@ killed_client_leaves_a_detached_machine_alone() {
 		wait_for 30 grep -q ready "$T/att" || return
 		kill -9 "$client"
 		wait "$client" 2>/dev/null
+		return 0
 	}
 	run_and_kill || return
 	is "$(state_of att)" running
@@ -92,11 +93,13 @@ killed_client_leaves_a_detached_machine_alone() {
 	volt rm att >/dev/null
 }
 
-a_closed_terminal_leaves_the_machine_running() {
+a_closed_terminal_hangs_up_the_workload() {
 	run "$here/with-pty" 24x80 wait:ready hangup -- \
 		"$VOLT" run -it --name tty busybox sh -c 'echo ready; exec sleep 1000'
-	is "$(state_of tty)" running
-	volt rm -f tty >/dev/null
+	run volt wait tty
+	stdout 129
+	is "$(state_of tty)" exited
+	volt rm tty >/dev/null
 }
 
 # consistent NAME: whatever happened to it, it can be shown and removed, and then it is gone.
@@ -202,7 +205,7 @@ tap_run killed_qemu_is_recorded_and_undone \
 	killed_supervisor_takes_qemu_along_and_the_next_command_cleans_up \
 	killed_supervisor_of_a_machine_with_rm_leaves_nothing \
 	killed_client_leaves_a_detached_machine_alone \
-	a_closed_terminal_leaves_the_machine_running \
+	a_closed_terminal_hangs_up_the_workload \
 	kill_9_of_the_client_at_many_points_of_a_start \
 	kill_9_of_the_supervisor_at_many_points_of_a_start \
 	kill_9_of_qemu_at_many_points_of_a_start kill_9_of_the_supervisor_while_it_stops \
