@@ -116,7 +116,8 @@ class Guest:
         args = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", cpu, "-m", str(memory)]
         args += ["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"]
         if machine == "microvm":
-            machine = "microvm,x-option-roms=off,pit=off,pic=off,rtc=on,isa-serial=on"
+            append += " pci=off initcall_blacklist=cmos_init"
+            machine = "microvm,acpi=off,rtc=on,isa-serial=on"
         args += ["-M", machine]
         args += ["-kernel", kernel, "-initrd", initrd]
         args += ["-append", "console=ttyS0 reboot=t panic=-1 tsc_early_khz=%d %s" % (tsc_khz(), append)]

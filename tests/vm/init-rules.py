@@ -58,6 +58,7 @@ def rule(function, *args):
 
 
 def make_root():
+    os.umask(0o022)
     root = directory + "/image"
     for d in ("bin", "etc", "home/app", "data", "a"):
         os.makedirs(root + "/" + d)
@@ -392,6 +393,26 @@ def a_q35_machine_works_too():
         check(g.shutdown(), 0)
 
 
+def as_many_devices_work_as_a_microvm_has():
+    disks = []
+    for n in range(5):
+        path = "%s/disk%d" % (directory, n)
+        with open(path, "w") as f:
+            f.write("%d" % n * 512)
+        disks.append(("disk%d" % n, path, True))
+    with boot(disks=disks) as g:
+        g.begin(config("sh", "-c", "for d in /sys/block/vd*; do head -c 1 /dev/${d##*/} | tr -dc 0-9; done"))
+        check("".join(sorted(out(g.wait()))), "01234")
+        g.shutdown()
+
+
+def processors_are_found_without_acpi():
+    with boot(devices=[["-smp", "2"]]) as g:
+        g.begin(config("nproc"))
+        check(out(g.wait()), "2\n")
+        g.shutdown()
+
+
 def the_network_is_set_up():
     devices = [["-netdev", "user,id=n", "-device", "virtio-net-BUS,netdev=n,mac=52:54:00:12:34:56"]]
     listener = socket.create_server(("127.0.0.1", 0))
@@ -471,6 +492,7 @@ def shares_are_mounted_whole_or_in_part():
                               {"type": "9p", "source": "ro", "target": "/deep/../ro", "read_only": True},
                               {"type": "9p", "source": "part", "target": "/etc/one", "subpath": "sub/one", "read_only": True}]))
         p = g.wait()
+        check(p.failed, None)
         check_like(out(p) + err(p), "^(from the host\n){3}touch: /ro/x: Read-only file system")
         check_like(out(p) + err(p), "can't create /etc/one: Read-only")
         with open(share + "/new") as f:
@@ -542,7 +564,8 @@ def a_breach_of_the_protocol_ends_the_machine():
 
 
 OWN = [
-    a_q35_machine_works_too, the_network_is_set_up, a_read_only_root_refuses_writes,
+    a_q35_machine_works_too, as_many_devices_work_as_a_microvm_has,
+    processors_are_found_without_acpi, the_network_is_set_up, a_read_only_root_refuses_writes,
     tmpfs_mounts_have_their_options, a_lasting_layer_is_kept_and_clean,
     a_step_that_fails_is_told_with_its_reason, want_of_memory_is_told,
     shutdown_stops_a_running_workload, shutdown_before_config_powers_off,
