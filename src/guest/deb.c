@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "guest/deb.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -11,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/libarchive.h"
 #include "base/io.h"
 #include "base/macro.h"
 #include "base/path.h"
@@ -139,9 +138,13 @@ static int unpack_member(struct archive *outer, int dirfd, deb_wanted_fn *wanted
 
 int deb_unpack(const char *path, int dirfd, deb_wanted_fn *wanted, struct volt_error *e)
 {
-	_cleanup_(reader_freep) struct archive *a = archive_read_new();
+	_cleanup_(reader_freep) struct archive *a = NULL;
 	struct archive_entry *entry;
+	int r = archive_load(e);
 
+	if (r < 0)
+		return r;
+	a = archive_read_new();
 	if (!a || archive_read_support_format_ar(a) != ARCHIVE_OK)
 		return fail_oom(e);
 	if (archive_read_open_filename(a, path, BLOCK) != ARCHIVE_OK)

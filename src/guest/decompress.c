@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "guest/decompress.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/libarchive.h"
 #include "base/macro.h"
 
 #define STEP (1u << 20)
@@ -55,11 +54,14 @@ static int read_whole(struct archive *a, size_t max, char **text, size_t *have)
 
 int decompress(const void *data, size_t size, size_t max, char **ret, size_t *ret_size)
 {
-	_cleanup_(reader_freep) struct archive *a = archive_read_new();
+	_cleanup_(reader_freep) struct archive *a = NULL;
 	_cleanup_free_ char *text = NULL;
 	size_t have = 0;
-	int r;
+	int r = archive_load(NULL);
 
+	if (r < 0)
+		return r;
+	a = archive_read_new();
 	if (!a)
 		return -ENOMEM;
 	r = open_raw(a, data, size);

@@ -6,14 +6,13 @@
  * program and libraries give the same digests, here and elsewhere. The layer then takes
  * the way of any other: it is read back, checked, and becomes a tree.
  */
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/libarchive.h"
 #include "base/io.h"
 #include "base/json.h"
 #include "base/path.h"
@@ -207,8 +206,7 @@ static int write_layer(struct import *im, const struct elf_closure *c, struct di
 
 	if (fd < 0)
 		return fail_errno(e, "make a layer");
-	r = collect(c, &t, e);
-	if (r < 0)
+	if ((r = archive_load(e)) < 0 || (r = collect(c, &t, e)) < 0)
 		return r;
 	a = archive_write_new();
 	if (!a)

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What an archive or a directory with images holds: told by looking at two small JSON
  * files, wherever in the archive they stand. */
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/libarchive.h"
 #include "base/io.h"
 #include "base/json.h"
 #include "image/pull.h"
@@ -94,9 +93,12 @@ static int scan(struct archive *a, struct files *f, struct volt_error *e)
 
 static int read_archive(const char *path, struct files *f, struct volt_error *e)
 {
-	struct archive *a = archive_read_new();
-	int r;
+	struct archive *a;
+	int r = archive_load(e);
 
+	if (r < 0)
+		return r;
+	a = archive_read_new();
 	if (!a)
 		return fail_oom(e);
 	(void)archive_read_support_filter_gzip(a);

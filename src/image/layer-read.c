@@ -15,8 +15,6 @@
  */
 #include "image/layer-read.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <locale.h>
 #include <stdlib.h>
@@ -24,6 +22,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#include "base/libarchive.h"
 #include "image/layer-path.h"
 
 #define SMALL_FILE      ((size_t)256 << 10)
@@ -116,6 +115,9 @@ static int reader_init(struct reader *r, const struct layer_input *in,
 	int code;
 
 	r->in = in;
+	code = archive_load(e);
+	if (code < 0)
+		return code;
 	code = blob_reader_new(in->fd, &in->limits->blob, &r->blob, e);
 	if (code < 0)
 		return code;
