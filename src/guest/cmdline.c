@@ -10,6 +10,7 @@
 #endif
 
 #define SAMPLE_NS 10000000
+#define TRIES     32
 
 static int64_t now(void)
 {
@@ -20,13 +21,34 @@ static int64_t now(void)
 }
 
 /* Emulation shows the guest the host's counter only where host and guest are PCs. */
-struct tsc_sample tsc_sample(void)
+static uint64_t ticks(void)
 {
 #if defined(__x86_64__)
-	return (struct tsc_sample){ __rdtsc(), now() };
+	return __rdtsc();
 #else
-	return (struct tsc_sample){ 0, now() };
+	return 0;
 #endif
+}
+
+/* Both clocks at one moment: of some tries the one in which the least time passed, for on a
+ * busy host any of them may be interrupted, and an error of a microsecond here makes the
+ * guest's clock lose eight seconds a day. */
+struct tsc_sample tsc_sample(void)
+{
+	struct tsc_sample best = { 0 };
+	uint64_t least = UINT64_MAX;
+
+	for (int k = 0; k < TRIES; k++) {
+		uint64_t before = ticks();
+		int64_t ns = now();
+		uint64_t took = ticks() - before;
+
+		if (took >= least)
+			continue;
+		least = took;
+		best = (struct tsc_sample){ before + took / 2, ns };
+	}
+	return best;
 }
 
 uint64_t tsc_khz(const struct tsc_sample *begin)

@@ -234,8 +234,8 @@ static int import_host(const struct kernels *ks, const struct kernel_import *o,
 	if (access(image, R_OK) < 0)
 		return fail_errno(
 			e,
-			"read the running kernel '%s' ('volt kernel import' without "
-			"--from downloads one)",
+			"read the running kernel '%s' ('volt kernel import' alone "
+			"downloads one)",
 			image);
 	return import_files(ks, o, &f, ret_name, e);
 }

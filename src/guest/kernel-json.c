@@ -18,7 +18,7 @@ static const struct {
 	unsigned int bit;
 	const char *word;
 } abilities[] = {
-	{ KERNEL_PVH, "pvh" },   { KERNEL_PCI, "pci" }, { KERNEL_MMIO, "mmio" },
+	{ KERNEL_PVH, "pvh" },   { KERNEL_PCI, "pci" }, { KERNEL_MMIO, "microvm" },
 	{ KERNEL_EXT4, "ext4" }, { KERNEL_9P, "9p" },   { KERNEL_VIRTIOFS, "virtiofs" },
 };
 

@@ -19,7 +19,7 @@ from guest import (CONFIG, DATA, EOF, EXEC, HELLO, RESIZE, RESEED, CLOCK, SIGNAL
 
 kernel, initramfs, abilities, directory = sys.argv[1:5]
 abilities = abilities.split(",")
-MACHINE = "microvm" if "mmio" in abilities else "q35"
+MACHINE = "microvm" if "microvm" in abilities else "q35"
 count = 0
 failed = False
 
