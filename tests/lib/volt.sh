@@ -135,7 +135,7 @@ nothing_is_left() {
 	is "$(volt ps -a -q)" '' 'machines'
 	wait_for 20 no_processes || bad 'processes' "$(show_processes "$(processes)")"
 	# The store leaves what a killed writer left to the next collection.
-	volt image prune -f >/dev/null
+	volt image prune -f >/dev/null 2>&1
 	left=$(find "$VOLT_ROOT" '(' -type s -o -type p -o -name '.tmp-*' ')' | head)
 	is "$left" '' 'sockets, pipes and temporary files'
 	is "$(machine_files)" '' 'machine directories'
