@@ -80,7 +80,7 @@ in_small_space() {
 a_full_disk_while_loading_is_said() {
 	run in_small_space 1 env VOLT_ROOT="$T/small/root" "$VOLT" load -q -i "$(image busybox)"
 	status 125
-	one_line_error 'No space left'
+	one_line_error 'No space left|disk is full'
 }
 
 a_full_disk_while_starting_is_said_and_nothing_hangs() {
@@ -97,7 +97,7 @@ a_full_disk_while_starting_is_said_and_nothing_hangs() {
 		sh "$T/full.sh" "$VOLT_ROOT" "$T/small/root" "$VOLT"
 	status 125
 	stdout ''
-	stderr_like '^volt[a-z ]*: .*No space left'
+	stderr_like '^volt[a-z ]*: .*(No space left|disk is full)'
 }
 
 a_full_disk_under_a_running_machine_does_not_end_it() {
