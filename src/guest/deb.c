@@ -9,8 +9,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/libarchive.h"
 #include "base/io.h"
+#include "base/libarchive.h"
 #include "base/macro.h"
 #include "base/path.h"
 

@@ -27,8 +27,6 @@ static int open_raw(struct archive *a, const void *data, size_t size)
 	return 0;
 }
 
-/* Kernels have the length of their content behind it, which is an error to some readers
- * after all was read: so an error counts only if nothing came. */
 static int read_whole(struct archive *a, size_t max, char **text, size_t *have)
 {
 	size_t room = 0;
@@ -49,7 +47,7 @@ static int read_whole(struct archive *a, size_t max, char **text, size_t *have)
 		if (*have > max)
 			return -EFBIG;
 	}
-	return n < 0 && *have == 0 ? -EBADMSG : 0;
+	return n < 0 ? -EBADMSG : 0;
 }
 
 int decompress(const void *data, size_t size, size_t max, char **ret, size_t *ret_size)

@@ -4,6 +4,6 @@
 #include <stddef.h>
 
 /* Undoes one layer of gzip, xz, lzma, bzip2, zstd or lz4 (also the old kind kernels use),
- * found by its first bytes; what is none of them is copied. What follows the compressed
- * data is not looked at. At most @max bytes: -EFBIG; -EBADMSG: damaged. The caller frees. */
+ * found by its first bytes; what is none of them is copied. At most @max bytes: -EFBIG;
+ * -EBADMSG: damaged, or something stands behind it. The caller frees. */
 int decompress(const void *data, size_t size, size_t max, char **ret, size_t *ret_size);

@@ -130,6 +130,24 @@ static bool is_bzimage(const char *data, size_t size)
 	       le16(data + 0x206) >= 0x208;
 }
 
+/* The payload has its unpacked length behind it, which with gzip is part of the format.
+ * What does not come out in that length is not used. */
+static int unpack_payload(const char *at, size_t size, char **ret, size_t *ret_size)
+{
+	bool gzip = size > 2 && memcmp(at, "\x1f\x8b", 2) == 0;
+	int r;
+
+	if (size < 8)
+		return -EBADMSG;
+	r = decompress(at, gzip ? size : size - 4, IMAGE_MAX, ret, ret_size);
+	if (r == 0 && *ret_size != le32(at + size - 4)) {
+		free(*ret);
+		*ret = NULL;
+		return -EBADMSG;
+	}
+	return r;
+}
+
 /* Replaces a bzImage by what it holds, if that can be entered directly. What cannot be
  * unpacked here boots as it is. */
 static int unwrap(struct kernel_image *k)
@@ -143,7 +161,7 @@ static int unwrap(struct kernel_image *k)
 
 	if (offset > k->size || length > k->size - offset)
 		return -EBADMSG;
-	r = decompress(k->data + offset, length, IMAGE_MAX, &inner, &size);
+	r = unpack_payload(k->data + offset, length, &inner, &size);
 	if (r < 0)
 		return r;
 	if (!is_elf(inner, size) || !elf_is_pvh(inner, size))

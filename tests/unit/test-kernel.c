@@ -322,6 +322,77 @@ static void an_elf_kernel_tells_its_release(void)
 	kernel_image_done(&k);
 }
 
+static size_t compress(const void *data, size_t size, char *to, size_t room)
+{
+	struct archive *a = archive_write_new();
+	struct archive_entry *entry = archive_entry_new();
+	size_t used;
+
+	archive_write_set_format_raw(a);
+	archive_write_add_filter_xz(a);
+	archive_entry_set_filetype(entry, AE_IFREG);
+	if (archive_write_open_memory(a, to, room, &used) != ARCHIVE_OK ||
+	    archive_write_header(a, entry) != ARCHIVE_OK ||
+	    archive_write_data(a, data, size) != (la_ssize_t)size ||
+	    archive_write_close(a) != ARCHIVE_OK)
+		abort();
+	archive_entry_free(entry);
+	archive_write_free(a);
+	return used;
+}
+
+static void put_le(char *at, uint32_t value, size_t size)
+{
+	for (size_t k = 0; k < size; k++)
+		at[k] = (char)(value >> 8 * k);
+}
+
+/* A bzImage as the boot protocol has it: header, one sector of setup, the payload with its
+ * unpacked length behind. */
+static size_t make_bzimage(bool note, char *to, size_t room)
+{
+	char inner[1024];
+	size_t size = make_kernel("6.9-inner", note, inner), n;
+
+	memset(to, 0, 1024);
+	n = compress(inner, size, to + 1024, room - 1024);
+	put_le(to + 1024 + n, (uint32_t)size, 4);
+	to[0x1f1] = 1;
+	memcpy(to + 0x202, "HdrS", 4);
+	put_le(to + 0x206, 0x20f, 2);
+	put_le(to + 0x20e, 0x100, 2);
+	put_le(to + 0x236, 1, 2);
+	put_le(to + 0x24c, (uint32_t)n + 4, 4);
+	memcpy(to + 0x300, "6.9-outer (x)", 14);
+	return 1024 + n + 4;
+}
+
+static void a_bzimage_is_unpacked_where_qemu_can_enter_it(void)
+{
+	struct kernel_image k;
+	static char data[8192];
+	size_t n = make_bzimage(true, data, sizeof(data));
+
+	CHECK_INT(kernel_image_take(heap(data, n), n, "k", &k, &e), 0);
+	CHECK_STR(k.release, "6.9-outer");
+	CHECK(k.pvh);
+	CHECK(memcmp(k.data, ELFMAG, SELFMAG) == 0);
+	kernel_image_done(&k);
+	n = make_bzimage(false, data, sizeof(data));
+	CHECK_INT(kernel_image_take(heap(data, n), n, "k", &k, &e), 0);
+	CHECK(!k.pvh);
+	CHECK_INT(k.size, n);
+	kernel_image_done(&k);
+	n = make_bzimage(true, data, sizeof(data));
+	memset(data + 1024, 0xff, 64); /* damaged: boots as it is, or not */
+	CHECK_INT(kernel_image_take(heap(data, n), n, "k", &k, &e), 0);
+	CHECK(!k.pvh);
+	kernel_image_done(&k);
+	data[0x236] = 0;
+	CHECK_INT(kernel_image_take(heap(data, n), n, "k", &k, &e), -ENOTSUP);
+	CHECK_STR(e.msg, "'k' is a 32-bit kernel");
+}
+
 static void what_qemu_cannot_enter_is_refused(void)
 {
 	struct kernel_image k;
@@ -673,6 +744,7 @@ int main(void)
 	RUN(modules_that_need_each_other_are_refused);
 	RUN(a_module_that_is_needed_but_missing_is_named);
 	RUN(an_elf_kernel_tells_its_release);
+	RUN(a_bzimage_is_unpacked_where_qemu_can_enter_it);
 	RUN(what_qemu_cannot_enter_is_refused);
 	RUN(damaged_images_are_refused_or_read_within_bounds);
 	RUN(a_kernel_file_becomes_the_default_kernel);
