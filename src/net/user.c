@@ -3,7 +3,8 @@
  * Theory of operation
  *
  * passt is preferred: its guests cannot reach what listens on the host's loopback
- * (--no-map-gw), it confines itself, and it is several times faster. It needs a route to
+ * (--no-map-gw; but without that it does not send back what the guest answers to a datagram
+ * from there, so a machine that publishes UDP ports goes without), it confines itself, and it is several times faster. It needs a route to
  * somewhere, so without one QEMU's own slirp is taken, cut off from everything but the
  * published ports. Without passt installed, slirp is taken as well, and then the guest can
  * reach the host's loopback through the gateway's address: QEMU offers no switch for that,
@@ -120,20 +121,28 @@ static int add_ports(struct strv *argv, const struct ports *ports)
 	return r;
 }
 
+static bool publishes_udp(const struct ports *ports)
+{
+	for (size_t i = 0; i < ports->n; i++)
+		if (ports->v[i].udp)
+			return true;
+	return false;
+}
+
 static int passt_arguments(struct strv *argv, const struct net_link *l, int fd,
 			   const struct ports *ports)
 {
 	static const char *const fixed[] = {
-		"passt",       "--foreground",  "--quiet",
-		"--no-map-gw", "--no-dhcp-dns", "--address",
-		NET_ADDRESS,   "--netmask",     "24",
-		"--gateway",   NET_GATEWAY,     "--dns-forward",
-		NET_RESOLVER,
+		"passt",     "--foreground", "--quiet",       "--no-dhcp-dns",
+		"--address", NET_ADDRESS,    "--netmask",     "24",
+		"--gateway", NET_GATEWAY,    "--dns-forward", NET_RESOLVER,
 	};
 	int r = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(fixed) && r == 0; i++)
 		r = strv_add(argv, fixed[i]);
+	if (!publishes_udp(ports))
+		r = r ?: strv_add(argv, "--no-map-gw");
 	if (l->ipv6) {
 		r = r ?: strv_add(argv, "--address");
 		r = r ?: strv_add(argv, NET6_ADDRESS);
@@ -198,11 +207,16 @@ static void make_mac(const char *id, char mac[static NET_MAC_SIZE])
 	(void)snprintf(mac, NET_MAC_SIZE, "52:54:00:%.2s:%.2s:%.2s", id, id + 2, id + 4);
 }
 
-/* Fills l->note when it cannot be passt. */
-static enum net_kind choose(struct net_link *l)
+/* Fills l->note when it cannot be passt, or not as closed as usual. */
+static enum net_kind choose(const struct ports *ports, struct net_link *l)
 {
 	bool installed = passt_installed();
 
+	if (installed && has_route4() && publishes_udp(ports))
+		(void)snprintf(
+			l->note, sizeof(l->note),
+			"a UDP port is published: the machine can reach what listens "
+			"on the host's loopback");
 	if (installed && has_route4())
 		return NET_PASST;
 	if (installed) {
@@ -245,7 +259,7 @@ int net_user_start(struct ports *ports, const char *id, struct net_link *ret,
 	_cleanup_(net_link_done) struct net_link l = NET_LINK_INIT;
 	int r;
 
-	l.kind = choose(&l);
+	l.kind = choose(ports, &l);
 	l.ipv6 = l.kind == NET_PASST && has_route6();
 	l.mtu = l.kind == NET_PASST ? NET_PASST_MTU : 0;
 	make_mac(id, l.mac);
