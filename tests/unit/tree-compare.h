@@ -121,6 +121,8 @@ static inline bool same_entry(const struct comparison *c, uint32_t i)
 	if ((c->what & COMPARE_LINKS) && f->hardlink != TREE_NONE &&
 	    st.st_ino != c->inodes[f->hardlink])
 		return differs(f, "inode of the hard link");
+	if ((c->what & COMPARE_LINKS) && st.st_nlink != expected_links(c->w->t, i))
+		return differs(f, "link count");
 	if ((c->what & COMPARE_XATTRS) && !same_xattrs(c, f))
 		return false;
 	if (S_ISLNK(f->mode))
