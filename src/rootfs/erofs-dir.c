@@ -19,7 +19,8 @@ struct name {
 struct dir {
 	const struct erofs_image *m;
 	uint32_t self, child;
-	unsigned dots; /* how many of "." and ".." were handed out */
+	unsigned dots;    /* how many of "." and ".." were handed out */
+	struct name kept; /* taken but not used, or without text */
 };
 
 static void child_name(const struct dir *d, struct name *ret)
@@ -55,23 +56,38 @@ static struct dir dir_start(const struct erofs_image *m, uint32_t dir)
 	return (struct dir){ .m = m, .self = dir, .child = m->nodes[dir].child };
 }
 
+/* The names of the next block; what does not fit is kept for the one after. *@ret_used is
+ * the length of the block. */
+static size_t next_block(struct dir *d, struct name names[static NAMES_MAX],
+			 size_t *ret_used)
+{
+	size_t n = 0, used = 0;
+
+	while (d->kept.text || dir_next(d, &d->kept)) {
+		size_t need = sizeof(struct erofs_dirent) + d->kept.len;
+
+		if (used + need > EROFS_BLOCK)
+			break;
+		used += need;
+		names[n++] = d->kept;
+		d->kept.text = NULL;
+	}
+	*ret_used = used;
+	return n;
+}
+
 uint64_t erofs_dir_size(const struct erofs_image *m, uint32_t dir)
 {
 	struct dir d = dir_start(m, dir);
-	struct name name;
+	struct name names[NAMES_MAX];
 	uint64_t blocks = 0;
-	size_t used = 0;
+	size_t used = 0, last = 0;
 
-	while (dir_next(&d, &name)) {
-		size_t need = sizeof(struct erofs_dirent) + name.len;
-
-		if (used + need > EROFS_BLOCK) {
-			blocks++;
-			used = 0;
-		}
-		used += need;
+	while (next_block(&d, names, &used) > 0) {
+		blocks++;
+		last = used;
 	}
-	return blocks * EROFS_BLOCK + used;
+	return (blocks - 1) * EROFS_BLOCK + last; /* "." and ".." are always there */
 }
 
 static uint8_t type_of(uint32_t mode)
@@ -119,21 +135,14 @@ void erofs_dir_fill(const struct erofs_image *m, uint32_t dir)
 	const struct erofs_node *node = &m->nodes[dir];
 	uint64_t block = node->block, last = node->size / EROFS_BLOCK + node->block;
 	struct dir d = dir_start(m, dir);
-	struct name names[NAMES_MAX], name;
-	size_t n = 0, used = 0;
+	struct name names[NAMES_MAX];
+	size_t n, used;
 
-	while (dir_next(&d, &name)) {
-		size_t need = sizeof(struct erofs_dirent) + name.len;
+	while ((n = next_block(&d, names, &used)) > 0) {
+		bool tail = block == last && node->layout == EROFS_INLINE;
 
-		if (used + need > EROFS_BLOCK) {
-			put_block(m, names, n, m->meta + block++ * EROFS_BLOCK);
-			n = used = 0;
-		}
-		names[n++] = name;
-		used += need;
+		put_block(m, names, n,
+			  tail ? erofs_tail(m, node) : m->meta + block * EROFS_BLOCK);
+		block++;
 	}
-	put_block(m, names, n,
-		  block == last && node->layout == EROFS_INLINE
-			  ? erofs_tail(m, node)
-			  : m->meta + block * EROFS_BLOCK);
 }

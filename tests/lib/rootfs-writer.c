@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* rootfs-writer ROOT TREE: makes everything that the rootfs layer makes: the image and the
- * hard-link tree of TREE, and a disk in ROOT. For test-rootfs-crash, which kills it at every
+/* rootfs-writer ROOT TREE [files]: makes everything that the rootfs layer makes: the image and the
+ * hard-link tree of TREE, and a disk in ROOT; with
+ * "files", not the hard-link tree. For test-rootfs-crash, which kills it at every
  * call. It can be run again on what is left. */
 #include <errno.h>
 #include <fcntl.h>
@@ -9,7 +10,7 @@
 #include "rootfs/rootfs.h"
 #include "rootfs/scratch.h"
 
-static int make_all(int root, const char *hex, struct volt_error *e)
+static int make_all(int root, const char *hex, bool with_tree, struct volt_error *e)
 {
 	_cleanup_(store_closep) struct store *s = NULL;
 	_cleanup_close_ int image = -1, tree = -1;
@@ -24,8 +25,8 @@ static int make_all(int root, const char *hex, struct volt_error *e)
 	image = rootfs_erofs(root, s, &id, e);
 	if (image < 0)
 		return image;
-	tree = rootfs_tinyvol(root, s, &id, e);
-	if (tree < 0)
+	tree = with_tree ? rootfs_tinyvol(root, s, &id, e) : -1;
+	if (with_tree && tree < 0)
 		return tree;
 	r = scratch_make(root, SCRATCH_SIZE_MIN, root, "disk", e);
 	return r == -EEXIST ? 0 : r;
@@ -34,10 +35,10 @@ static int make_all(int root, const char *hex, struct volt_error *e)
 int main(int argc, char **argv)
 {
 	_cleanup_close_ int root =
-		argc == 3 ? open(argv[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+		argc >= 3 ? open(argv[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 	struct volt_error e = { 0 };
 
-	if (root < 0 || make_all(root, argv[2], &e) < 0) {
+	if (root < 0 || make_all(root, argv[2], argc == 3, &e) < 0) {
 		(void)fprintf(stderr, "%s\n", e.msg);
 		return 1;
 	}

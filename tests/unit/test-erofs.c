@@ -372,50 +372,104 @@ static void a_directory_of_100000_entries_is_found_again(void)
 	world_unmount(&w, fd);
 }
 
-/* 4 GiB + 1 with data at the start, in the middle and at the end. */
-static bool add_sparse(struct world *w, const char *path)
+/* Data at the start, in the middle (at 20 MiB) and at the end; the size is one more. */
+static bool add_sparse(struct world *w, const char *path, uint64_t mib)
 {
 	static char zero[1 << 20];
 	struct tree_entry f = { .path = path,
 				.mode = S_IFREG | 0644,
-				.size = (4ull << 30) + 1 };
+				.size = (mib << 20) + 1 };
 	struct ingest_stream *s = NULL;
 	bool good = fine(w, ingest_stream_new(w->g, OBJECT_PLAIN, &s, &w->f.e));
 
-	for (int i = 0; good && i < 4096; i++) {
-		zero[5] = (char)(i == 0 || i == 2000);
+	for (uint64_t i = 0; good && i < mib; i++) {
+		zero[5] = (char)(i == 0 || i == 20);
 		good = ingest_stream_write(s, zero, sizeof(zero), &w->f.e) >= 0;
 	}
 	return good && ingest_stream_write(s, "x", 1, &w->f.e) >= 0 &&
 	       fine(w, ingest_stream_finish(s, &f.object, &w->f.e)) && add_entry(w, &f);
 }
 
-static void holes_of_a_4_gib_file_stay_holes(void)
+static bool sparse_as_made(const struct world *w, const char *path, uint64_t mib)
+{
+	int dir = can_mount() ? world_mount(w, "i") : -1;
+	int in = dir < 0 ? -1 : openat(dir, path, O_RDONLY | O_CLOEXEC);
+	char end[2] = { 0 }, middle[2] = { 0 };
+	bool good = !can_mount() ||
+		    (pread(in, end, 2, (off_t)(mib << 20) - 1) == 2 && end[0] == 0 &&
+		     end[1] == 'x' && pread(in, middle, 2, (20 << 20) + 4) == 2 &&
+		     middle[0] == 0 && middle[1] == 1);
+
+	(void)close(in);
+	world_unmount(w, dir);
+	return good;
+}
+
+static void holes_stay_holes(void)
+{
+	static const uint64_t sizes[] = { 30, 4096 }; /* MiB */
+
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		_cleanup_world_ struct world w;
+		struct stat st;
+
+		CHECK(world_open(&w) && add_sparse(&w, "sparse", sizes[i]) &&
+		      world_finish(&w));
+		CHECK(make_image(&w, "i", NULL));
+		CHECK(fstatat(w.f.root, "i", &st, 0) == 0);
+		CHECK(st.st_size > (off_t)(sizes[i] << 20));
+		CHECK(st.st_blocks * 512 < 1 << 20);
+		CHECK(sparse_as_made(&w, "sparse", sizes[i]));
+	}
+}
+
+/* What a program maps beyond the end of a file is the rest of its block. */
+static void padding_is_zero_not_another_file(void)
+{
+	static char ff[65536], ones[4100];
+	_cleanup_world_ struct world w;
+	_cleanup_free_ char *data = NULL;
+	char path[16];
+	size_t size = 0, seen = 0;
+
+	memset(ff, 0xff, sizeof(ff));
+	memset(ones, 0x11, sizeof(ones));
+	CHECK(world_open(&w));
+	for (int i = 0; i < 60; i++) {
+		bool large = i < 40;
+		char *content = large ? ff : ones;
+
+		content[0] = (char)i; /* no twins */
+		(void)snprintf(path, sizeof(path), "f%02d", i);
+		CHECK(add_file(&w, path, 0644, content,
+			       large ? sizeof(ff) : sizeof(ones)));
+	}
+	CHECK(world_finish(&w) && make_image(&w, "i", NULL));
+	CHECK(read_file_at(w.f.root, "i", 1 << 26, &data, &size) == 0);
+	for (size_t at = 0; at < size; at += 4096) {
+		if (data[at] != 0x11 || data[at + 3] != 0x11 || data[at + 5] == 0x11)
+			continue;
+		seen++;
+		for (size_t i = 4; i < 4096; i++)
+			CHECK_INT(data[at + i], 0);
+	}
+	CHECK_INT(seen, 20);
+}
+
+static void owners_above_16_bits_survive(void)
 {
 	_cleanup_world_ struct world w;
-	struct erofs_stats stats;
-	struct stat st;
-	char byte[2] = { 0 };
-	int fd;
+	const struct tree_entry v[] = {
+		{ .path = "u", .mode = S_IFREG, .uid = 65536 },
+		{ .path = "g", .mode = S_IFREG, .gid = 65536 },
+		{ .path = "b", .mode = S_IFDIR, .uid = UINT32_MAX - 1, .gid = 65535 },
+	};
 
-	CHECK(world_open(&w) && add_sparse(&w, "sparse") && world_finish(&w));
-	CHECK(make_image(&w, "i", &stats));
-	CHECK(fstatat(w.f.root, "i", &st, 0) == 0);
-	CHECK(st.st_size > 4ll << 30);
-	CHECK(st.st_blocks * 512 < 1 << 20);
-	if (!can_mount())
-		return;
-	fd = world_mount(&w, "i");
-	CHECK(fd >= 0);
-	{
-		_cleanup_close_ int in = openat(fd, "sparse", O_RDONLY | O_CLOEXEC);
-
-		CHECK(pread(in, byte, 2, (4ll << 30) - 1) == 2 && byte[0] == 0 &&
-		      byte[1] == 'x');
-		CHECK(pread(in, byte, 2, (2000ll << 20) + 4) == 2 && byte[0] == 0 &&
-		      byte[1] == 1);
-	}
-	world_unmount(&w, fd);
+	CHECK(world_open(&w));
+	for (size_t i = 0; i < ARRAY_SIZE(v); i++)
+		CHECK(add_entry(&w, &v[i]));
+	CHECK(world_finish(&w) && make_image(&w, "i", NULL));
+	CHECK(extracted_as_made(&w, "i"));
 }
 
 int main(void)
@@ -428,6 +482,8 @@ int main(void)
 	       every_type_of_file_is_as_made_when_extracted);
 	RUN(the_same_tree_gives_the_same_bytes);
 	RUN(an_empty_tree_is_an_empty_directory);
+	RUN(padding_is_zero_not_another_file);
+	RUN_IF(geteuid() == 0, "needs root", owners_above_16_bits_survive);
 	RUN(files_of_one_content_share_their_blocks);
 	RUN(a_missing_object_is_named);
 	RUN(objects_of_another_size_are_named);
@@ -437,6 +493,6 @@ int main(void)
 	RUN(broken_trees_are_refused);
 	RUN(names_of_every_byte_and_length_survive);
 	RUN(a_directory_of_100000_entries_is_found_again);
-	RUN(holes_of_a_4_gib_file_stay_holes);
+	RUN(holes_stay_holes);
 	return tap_done();
 }
