@@ -9,7 +9,6 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <poll.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "init.h"
@@ -212,20 +211,22 @@ static int open_link_events(void)
 	return fd;
 }
 
-static bool is_running(int fd, int index)
+/* The kernel calls a link "running" up to a second later than it passes packets; what
+ * counts is the carrier. */
+static bool has_carrier(int index)
 {
-	struct ifreq q = { 0 };
+	char name[IF_NAMESIZE], path[64], text[8] = "";
 
-	return !if_indextoname((unsigned int)index, q.ifr_name) ||
-	       ioctl(fd, SIOCGIFFLAGS, &q) < 0 || (q.ifr_flags & IFF_RUNNING);
+	if (!if_indextoname((unsigned int)index, name))
+		return true;
+	(void)snprintf(path, sizeof(path), "/sys/class/net/%s/carrier", name);
+	return read_text(AT_FDCWD, path, text, sizeof(text)) < 0 || text[0] == '1';
 }
 
-static bool all_running(void)
+static bool all_have_carriers(void)
 {
-	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
 	for (size_t k = 0; k < links.n; k++)
-		if (!is_running(fd, links.indexes[k]))
+		if (!has_carrier(links.indexes[k]))
 			return false;
 	return true;
 }
@@ -236,7 +237,7 @@ void network_wait(int ms)
 	struct pollfd p = { .fd = links.events, .events = POLLIN };
 	char text[4096];
 
-	while (links.events >= 0 && !all_running()) {
+	while (links.events >= 0 && !all_have_carriers()) {
 		left = (until - boottime()) / 1000000;
 		if (left <= 0 || poll(&p, 1, (int)left) <= 0)
 			break;

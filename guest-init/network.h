@@ -8,9 +8,8 @@ struct why;
 /* Brings up lo and the links of @c, with their addresses and routes. */
 int network_up(const struct config *c, struct why *w);
 
-/* Waits until what was brought up passes packets, at most @ms: the kernel gets to that a
- * moment later and until then drops them, which would cost a workload that connects at
- * once a whole second. */
+/* Waits until what was brought up has a carrier, at most @ms: the driver may get to that a
+ * moment later, and what a workload sends before it is lost. */
 void network_wait(int ms);
 
 /* /etc/hostname, /etc/hosts and /etc/resolv.conf, and the host name itself. */
