@@ -12,9 +12,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/libarchive.h"
 #include "base/io.h"
 #include "base/json.h"
+#include "base/libarchive.h"
 #include "base/path.h"
 #include "image/build.h"
 #include "image/elf-closure.h"

@@ -7,9 +7,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/libarchive.h"
 #include "base/io.h"
 #include "base/json.h"
+#include "base/libarchive.h"
 #include "image/pull.h"
 
 #define BLOCK_SIZE ((size_t)64 << 10)

@@ -171,10 +171,24 @@ static char *local_name(const struct image_name *n)
 	return image_name_text(&copy);
 }
 
+/* It is held: perhaps under another name, perhaps through another index. */
+static int use_held(struct import *im, const struct image *held, const char *name,
+		    const struct digest *index, struct image **ret, struct volt_error *e)
+{
+	int r;
+
+	if (im->wanted && *held->arch && strcmp(held->arch, im->wanted->arch) != 0)
+		return fail(e, ENOENT, "the image is for %s, not for %s", held->arch,
+			    im->wanted->arch);
+	r = name_write(im->images, name, &held->manifest, index, e);
+	return r < 0 ? r : image_load_ref(im->images, &held->manifest, name, ret, e);
+}
+
 static int pull_remote(struct import *im, const struct image_name *n,
 		       const struct skopeo *sk, struct image **ret, struct volt_error *e)
 {
 	_cleanup_(remote_done) struct remote rm = { .name = n };
+	_cleanup_(image_freep) struct image *held = NULL;
 	_cleanup_free_ char *name = local_name(n);
 	const struct digest *index;
 	int r;
@@ -185,17 +199,8 @@ static int pull_remote(struct import *im, const struct image_name *n,
 	if (r < 0)
 		return r;
 	index = rm.index.text ? &rm.index.digest : NULL;
-	r = image_load_ref(im->images, &rm.manifest.digest, name, ret, NULL);
-	if (r ==
-	    0) { /* held: perhaps under another name, perhaps through another index */
-		struct image *held = *ret;
-
-		r = name_write(im->images, name, &rm.manifest.digest, index, e);
-		if (r == 0)
-			r = image_load_ref(im->images, &rm.manifest.digest, name, ret, e);
-		image_free(held);
-		return r;
-	}
+	if (image_load_ref(im->images, &rm.manifest.digest, NULL, &held, NULL) == 0)
+		return use_held(im, held, name, index, ret, e);
 	r = copy_remote(im, sk, &rm, e);
 	return r < 0 ? r : import_finish(im, name, index, ret, e);
 }

@@ -233,11 +233,15 @@ static const struct {
 int skopeo_explain(const char *said, struct volt_error *e)
 {
 	_cleanup_free_ char *copy = strdup(said);
-	const char *text;
+	const char *text, *cause;
 
 	if (!copy)
 		return fail_oom(e);
 	text = message_of(copy);
+	/* "Error parsing image name "…": " is what all of them begin with. */
+	cause = strstr(text, "\": ");
+	if (cause && strncmp(text, "Error parsing image name", 24) == 0)
+		text = cause + 3;
 	for (size_t i = 0; i < ARRAY_SIZE(meanings); i++)
 		if (strcasestr(text, meanings[i].said))
 			return fail(e, meanings[i].code, "%s",

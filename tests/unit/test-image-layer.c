@@ -181,6 +181,22 @@ static void names_keep_their_bytes(void)
 	}
 }
 
+/* As with everything that takes names as C strings, and so the same for whoever reads the
+ * image later. */
+static void a_name_ends_at_its_first_nul(void)
+{
+	_cleanup_fixture_ struct fixture f;
+	_cleanup_(layer_freep) struct layer *l = NULL;
+	struct tar tar = { 0 };
+
+	CHECK(fixture_open(&f));
+	tar_pax(&tar, "path", "etc/x\0/../../y", 15);
+	TAR_TEXT(&tar, "z", "x");
+	CHECK_INT(read_tar(&f, &tar, &l), 0);
+	CHECK_INT(l->tree->n, 3);
+	CHECK(tree_find(l->tree, "etc/x"));
+}
+
 static void pax_numbers_replace_the_header(void)
 {
 	_cleanup_fixture_ struct fixture f;
@@ -527,6 +543,7 @@ int main(void)
 	RUN(names_are_made_clean);
 	RUN(long_names_of_gnu_and_pax);
 	RUN(names_keep_their_bytes);
+	RUN(a_name_ends_at_its_first_nul);
 	RUN(pax_numbers_replace_the_header);
 	RUN(extended_attributes_are_kept_and_sorted);
 	RUN(sparse_files_of_gnu_and_pax_are_whole);
