@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where the other files of this volt are. In a build tree they are found beside the
- * program that runs, wherever the tree is; otherwise where they were installed.
+ * Where the other files of this volt are: in a build tree beside the program that runs,
+ * wherever the tree is; for an installed program below the prefix it is in, which need not
+ * be the one that was configured; for another program that uses the library, below that.
  */
 
 #include <errno.h>
@@ -14,11 +15,9 @@
 #include "base/error.h"
 #include "lib/internal.h"
 
-/* The directory of the program in *@dir. A build tree has Meson's own directory there,
- * which no directory of installed programs has. */
-static bool in_build_tree(char dir[static PATH_MAX])
+/* The directory of the program that runs; false: it has none. */
+static bool own_directory(char dir[static PATH_MAX])
 {
-	char probe[PATH_MAX + 32];
 	ssize_t n = readlink("/proc/self/exe", dir, PATH_MAX - 1);
 	char *slash;
 
@@ -26,31 +25,47 @@ static bool in_build_tree(char dir[static PATH_MAX])
 		return false;
 	dir[n] = '\0';
 	slash = strrchr(dir, '/');
-	if (!slash)
-		return false;
-	*slash = '\0';
-	(void)snprintf(probe, sizeof(probe), "%s/meson-private", dir);
-	return access(probe, F_OK) == 0;
+	if (slash)
+		*slash = '\0';
+	return slash != NULL;
 }
 
-/* @built is below the build tree, @installed absolute. */
+/* DIR/FILE (FILE itself where it is absolute) if it is there and may be used (@mode). */
+static int try_file(const char *dir, const char *file, int mode, char **ret)
+{
+	_cleanup_free_ char *path = NULL;
+
+	if (asprintf(&path, "%s%s%s", file[0] == '/' ? "" : dir,
+		     file[0] == '/' ? "" : "/", file) < 0) {
+		path = NULL;
+		return -ENOMEM;
+	}
+	if (access(path, mode) < 0)
+		return -errno;
+	*ret = TAKE_PTR(path);
+	return 0;
+}
+
+/* @built is below the build tree, @installed below the prefix. */
 static int find_file(const char *built, const char *installed, int mode, char **ret,
 		     struct volt_error *e)
 {
-	_cleanup_free_ char *path = NULL;
-	char dir[PATH_MAX];
-	int n;
+	char dir[PATH_MAX], *base;
+	int r = -ENOENT;
 
-	n = in_build_tree(dir) ? asprintf(&path, "%s/%s", dir, built)
-			       : asprintf(&path, "%s", installed);
-	if (n < 0) {
-		path = NULL;
-		return fail_oom(e);
+	if (own_directory(dir)) {
+		base = strrchr(dir, '/');
+		r = try_file(dir, built, mode, ret);
+		if (r < 0 && base && strcmp(base, "/bin") == 0) {
+			*base = '\0';
+			r = try_file(dir, installed, mode, ret);
+		}
 	}
-	if (access(path, mode) < 0)
-		return fail_errno(e, "find '%s': is volt installed whole?", path);
-	*ret = TAKE_PTR(path);
-	return 0;
+	if (r < 0)
+		r = try_file(PREFIX, installed, mode, ret);
+	return r < 0 ? fail_code(e, r, "find '" PREFIX "/%s': is volt installed whole?",
+				 installed)
+		     : 0;
 }
 
 int find_supervisor(char **ret, struct volt_error *e)
