@@ -146,7 +146,7 @@ void outlog_close(struct outlog *l)
  * growing: better than losing what is written. */
 static void rotate(struct outlog *l)
 {
-	unsigned int first, last;
+	unsigned int first = 0, last = 0;
 	char name[NAME_MAX_];
 
 	if (open_number(l, l->number + 1) < 0 ||

@@ -139,6 +139,12 @@ static void add_chardev(struct builder *b, const char *id, int fd)
 	addf(b, "-chardev", "socket,id=%s,fd=%d", id, keep(b, fd));
 }
 
+/* QEMU is told whole mebibytes. */
+static uint64_t mebibytes(const struct qemu_config *c)
+{
+	return (c->memory + (1u << 20) - 1) >> 20;
+}
+
 static void add_machine(struct builder *b)
 {
 	const struct qemu_config *c = b->c;
@@ -154,13 +160,12 @@ static void add_machine(struct builder *b)
 		addf(b, "-accel", "tcg,thread=multi");
 	addf(b, "-cpu", "%s", c->accel == ACCEL_KVM ? "host" : "max");
 	addf(b, "-smp", "%u", c->cpus);
-	addf(b, "-m", "%lluM", (unsigned long long)((c->memory + (1u << 20) - 1) >> 20));
+	addf(b, "-m", "%lluM", (unsigned long long)mebibytes(c));
 	if (shared)
 		add_json(b, "-object",
 			 json_pack("{s:s, s:s, s:I, s:b}", "qom-type",
 				   "memory-backend-memfd", "id", "mem", "size",
-				   (json_int_t)((c->memory + (1u << 20) - 1) >> 20 << 20),
-				   "share", 1));
+				   (json_int_t)mebibytes(c) * (1 << 20), "share", 1));
 }
 
 static void add_confinement(struct builder *b)

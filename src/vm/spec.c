@@ -298,6 +298,21 @@ static int parse_command(const json_t *j, struct spec *s, struct volt_error *e)
 	return 0;
 }
 
+static int check_process(struct spec_process *p, struct volt_error *e)
+{
+	if (p->args.n == 0 || !*p->args.v[0])
+		return fail(e, EINVAL,
+			    "there is no command to run: neither the image "
+			    "nor the command line names one");
+	if (!p->cwd || p->cwd[0] != '/')
+		return fail(e, EINVAL, "the process' 'cwd' must be absolute");
+	if (!p->user && !(p->user = strdup("")))
+		return fail_oom(e);
+	if (has_control(p->user))
+		return fail(e, EINVAL, "the process' 'user' is not valid");
+	return p->stop_signal ? 0 : fail(e, EINVAL, "the process has no 'stop_signal'");
+}
+
 static int parse_process(const json_t *j, enum spec_form form, struct spec *s,
 			 struct volt_error *e)
 {
@@ -318,17 +333,7 @@ static int parse_process(const json_t *j, enum spec_form form, struct spec *s,
 	TRY(get_text(o, "cwd", &p->cwd, e));
 	TRY(get_text(o, "user", &p->user, e));
 	TRY(get_signal(o, &p->stop_signal, e));
-	if (p->args.n == 0 || !*p->args.v[0])
-		return fail(e, EINVAL,
-			    "there is no command to run: neither the image "
-			    "nor the command line names one");
-	if (!p->cwd || p->cwd[0] != '/')
-		return fail(e, EINVAL, "the process' 'cwd' must be absolute");
-	if (!p->user && !(p->user = strdup("")))
-		return fail_oom(e);
-	if (has_control(p->user))
-		return fail(e, EINVAL, "the process' 'user' is not valid");
-	return p->stop_signal ? 0 : fail(e, EINVAL, "the process has no 'stop_signal'");
+	return check_process(p, e);
 }
 
 static int parse_port(const json_t *j, struct ports *ports, struct volt_error *e)
@@ -395,11 +400,11 @@ static int check_target(const struct spec *s, const char *target, struct volt_er
 			"mount point '%.200s' must be absolute, without '..', and not /",
 			target ? target : "");
 	for (size_t i = 0; i < s->n_volumes; i++)
-		if (s->volumes[i].target != target &&
+		if (s->volumes[i].target && s->volumes[i].target != target &&
 		    strcmp(s->volumes[i].target, target) == 0)
 			return fail(e, EINVAL, "'%s' is mounted on twice", target);
 	for (size_t i = 0; i < s->n_tmpfs; i++)
-		if (s->tmpfs[i].target != target &&
+		if (s->tmpfs[i].target && s->tmpfs[i].target != target &&
 		    strcmp(s->tmpfs[i].target, target) == 0)
 			return fail(e, EINVAL, "'%s' is mounted on twice", target);
 	return 0;

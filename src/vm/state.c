@@ -244,9 +244,18 @@ static int get_choice(const json_t *j, const char *key, const char *const *texts
 	return fail(e, EBADMSG, "state: '%s' is the unknown '%s'", key, text);
 }
 
-static int get_summary(const json_t *j, struct state *st, struct volt_error *e)
+static int get_lists(const json_t *j, struct state *st, struct volt_error *e)
 {
 	json_t *labels = NULL, *ports = NULL;
+
+	TRY(json_get_object(j, "labels", &labels, e));
+	TRY(labels_from_json(labels, &st->labels, e));
+	TRY(json_get_array(j, "ports", &ports, e));
+	return ports_from_json(ports, &st->ports, e);
+}
+
+static int get_summary(const json_t *j, struct state *st, struct volt_error *e)
+{
 	const char *id = "";
 	struct digest d;
 
@@ -262,35 +271,37 @@ static int get_summary(const json_t *j, struct state *st, struct volt_error *e)
 	if (!st->command && !(st->command = strdup("")))
 		return fail_oom(e);
 	TRY(get_time(j, "created_at", &st->created_at, e));
-	TRY(json_get_object(j, "labels", &labels, e));
-	TRY(labels_from_json(labels, &st->labels, e));
-	TRY(json_get_array(j, "ports", &ports, e));
-	TRY(ports_from_json(ports, &st->ports, e));
 	return json_get_bool(j, "rm", &st->rm, e);
 }
 
-static int get_run(const json_t *j, struct state *st, struct volt_error *e)
+static int get_numbers(const json_t *j, struct state *st, struct volt_error *e)
 {
 	int64_t supervisor = 0, qemu = 0, restarts = 0;
-	const char *boot = "", *accel = NULL;
 
-	TRY(json_get_string(j, "boot_id", &boot, e));
-	if (strlen(boot) >= sizeof(st->boot_id))
-		return fail(e, EBADMSG, "state: 'boot_id' is too long");
-	memcpy(st->boot_id, boot, strlen(boot) + 1);
 	TRY(json_get_int(j, "supervisor", 0, INT32_MAX, &supervisor, e));
 	TRY(json_get_int(j, "qemu", 0, INT32_MAX, &qemu, e));
 	TRY(json_get_int(j, "restarts", 0, UINT32_MAX, &restarts, e));
 	st->supervisor = (pid_t)supervisor;
 	st->qemu = (pid_t)qemu;
 	st->restarts = (unsigned int)restarts;
+	return get_time(j, "started_at", &st->started_at, e);
+}
+
+static int get_run(const json_t *j, struct state *st, struct volt_error *e)
+{
+	const char *boot = "", *accel = NULL;
+
+	TRY(json_get_string(j, "boot_id", &boot, e));
+	if (strlen(boot) >= sizeof(st->boot_id))
+		return fail(e, EBADMSG, "state: 'boot_id' is too long");
+	memcpy(st->boot_id, boot, strlen(boot) + 1);
 	TRY(json_get_string(j, "accel", &accel, e));
 	if (accel)
 		st->accel = strcmp(accel, "kvm") == 0 ? ACCEL_KVM : ACCEL_TCG;
 	TRY(get_text(j, "accel_note", &st->accel_note, e));
 	TRY(get_text(j, "network", &st->network, e));
 	TRY(get_text(j, "network_note", &st->network_note, e));
-	return get_time(j, "started_at", &st->started_at, e);
+	return get_numbers(j, st, e);
 }
 
 static int get_end(const json_t *j, struct state *st, struct volt_error *e)
@@ -353,6 +364,7 @@ int state_parse(const json_t *j, struct state *ret, struct volt_error *e)
 		return fail(e, EBADMSG, "state: version %" PRId64 " is not supported",
 			    version);
 	TRY(get_summary(j, &st, e));
+	TRY(get_lists(j, &st, e));
 	status = get_choice(j, "status", status_texts, ARRAY_SIZE(status_texts), e);
 	if (status < 0)
 		return status;
