@@ -75,8 +75,9 @@ static bool is_on_disk(const char *type)
 int mount_wish(const struct mount_wish *m, const char *target, unsigned long flags,
 	       struct why *w)
 {
+	/* cache=mmap: without it shared writable mappings, which databases use, fail. */
 	char source[PATH_MAX],
-		data[PATH_MAX] = "trans=virtio,version=9p2000.L,msize=512000,";
+		data[PATH_MAX] = "trans=virtio,version=9p2000.L,msize=512000,cache=mmap,";
 	size_t before = strcmp(m->type, "9p") == 0 ? strlen(data) : 0;
 	int r;
 
