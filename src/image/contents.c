@@ -178,6 +178,7 @@ static int parse_docker(const struct files *f, struct contents *c, struct volt_e
 		return r;
 	json_array_foreach(j, i, v) {
 		json_t *tags = json_object_get(v, "RepoTags");
+		const char *first = json_string_value(json_array_get(tags, 0));
 		char at[32];
 
 		(void)snprintf(at, sizeof(at), "@%zu", i);
@@ -186,8 +187,8 @@ static int parse_docker(const struct files *f, struct contents *c, struct volt_e
 		json_array_foreach(tags, k, tag) {
 			const char *name = json_string_value(tag);
 
-			if (r == 0 && name)
-				r = add(c, name, name, true, e);
+			if (r == 0 && name && first)
+				r = add(c, first, name, true, e);
 		}
 		if (r < 0)
 			return r;

@@ -23,6 +23,7 @@
 
 #include "base/error.h"
 #include "base/io.h"
+#include "image/layer-path.h"
 
 #define CACHE_MAX   ((size_t)64 << 20)
 #define MEMBERS_MAX 4096u
@@ -175,17 +176,18 @@ static void directory_of(const char *path, char ret[static PATH_MAX])
 	ret[n] = '\0';
 }
 
+/* Its place in the image is where that path leads there: the image has no links. */
 static int try_in(struct search *s, const char *host_dir, const char *image_dir,
 		  const char *name, size_t by, struct volt_error *e)
 {
-	_cleanup_free_ char *host = NULL, *image = NULL;
+	_cleanup_free_ char *host = NULL;
+	char image[PATH_MAX + 1] = "/";
 
+	if (layer_path_walk(image + 1, image_dir) < 0 ||
+	    layer_path_walk(image + 1, name) < 0)
+		return 0;
 	if (asprintf(&host, "%s/%s", host_dir, name) < 0) {
 		host = NULL;
-		return fail_oom(e);
-	}
-	if (asprintf(&image, "%s/%s", image_dir, name) < 0) {
-		image = NULL;
 		return fail_oom(e);
 	}
 	return try_file(s, host, image, by, e);

@@ -51,6 +51,11 @@ static int walk(char *path, const char *name, bool strict)
 	return 0;
 }
 
+int layer_path_walk(char path[static PATH_MAX], const char *name)
+{
+	return walk(path, name, false);
+}
+
 int layer_path_clean(const char *name, char ret[static PATH_MAX], struct volt_error *e)
 {
 	int r;

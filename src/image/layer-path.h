@@ -16,3 +16,7 @@ int layer_path_clean(const char *name, char ret[static PATH_MAX], struct volt_er
  * unpacking in a chroot does. -ENOTDIR, -ELOOP. */
 int layer_path_resolve(const struct tree_builder *b, char path[static PATH_MAX],
 		       struct volt_error *e);
+
+/* Walks from the clean @path along @name, without looking at anything; ".." stops at the
+ * root. -ENAMETOOLONG. */
+int layer_path_walk(char path[static PATH_MAX], const char *name);

@@ -13,7 +13,7 @@ int pull_source(struct images *is, const struct source *s, const char *name,
 /* What an archive or layout holds: the refs to ask skopeo for and their names here. */
 struct contents {
 	const char *transport;
-	struct strv refs;  /* "" where there is none */
+	struct strv refs;  /* "" where there is none; the same again: one more name */
 	struct strv names; /* "" likewise */
 };
 void contents_done(struct contents *c);

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <elf.h>
+#include <errno.h>
+
+#include "image/elf-closure.h"
+#include "tap.h"
+
+static const struct elf_member *find(const struct elf_closure *c, const char *image)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (strcmp(c->v[i].image, image) == 0)
+			return &c->v[i];
+	return NULL;
+}
+
+static bool has_suffix(const struct elf_closure *c, const char *suffix)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		size_t n = strlen(c->v[i].image), m = strlen(suffix);
+
+		if (n >= m && strcmp(c->v[i].image + n - m, suffix) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void a_program_says_what_it_needs(void)
+{
+	_cleanup_elf_ struct elf_file f = { 0 };
+	struct volt_error e;
+	bool libc = false;
+
+	CHECK_INT(elf_file_read(ELF_PROGRAM, &f, &e), 0);
+	CHECK(f.interpreter && f.interpreter[0] == '/');
+	CHECK(f.needed.n >= 2);
+	for (size_t i = 0; i < f.needed.n; i++)
+		libc |= strncmp(f.needed.v[i], "libc.so", 7) == 0;
+	CHECK(libc);
+	CHECK(f.runpath || f.rpath);
+	CHECK(elf_file_platform(&f) == platform_find(NULL));
+}
+
+static void what_is_found_relative_to_the_program_moves_with_it(void)
+{
+	_cleanup_closure_ struct elf_closure c = { 0 };
+	struct volt_error e = { 0 };
+	int r = elf_closure_read(ELF_PROGRAM, "/opt/app/elf/run", "", &c, &e);
+
+	if (r < 0)
+		printf("# %s\n", e.msg);
+	CHECK_INT(r, 0);
+	CHECK_STR(c.v[0].image, "/opt/app/elf/run");
+	CHECK(find(&c, "/opt/app/elf/libvolt-elf-test.so"));
+	CHECK(find(&c, c.v[0].file.interpreter));
+	CHECK(has_suffix(&c, "/libc.so.6"));
+	for (size_t i = 0; i < c.n; i++)
+		CHECK(!strstr(c.v[i].image, "..") && !strstr(c.v[i].image, "/./"));
+}
+
+/* "$ORIGIN/.." of a program in the root is the root. */
+static void dot_dot_stops_at_the_root_of_the_image(void)
+{
+	_cleanup_closure_ struct elf_closure c = { 0 };
+
+	CHECK_INT(elf_closure_read(ELF_PROGRAM, "/run", "", &c, NULL), 0);
+	CHECK(find(&c, "/elf/libvolt-elf-test.so"));
+}
+
+static void a_missing_library_is_named_with_who_needs_it(void)
+{
+	_cleanup_closure_ struct elf_closure c = { 0 };
+	char path[] = "/tmp/volt-elf-XXXXXX", command[1024];
+	struct volt_error e = { 0 };
+	int fd = mkstemp(path), r;
+
+	CHECK(fd >= 0);
+	(void)close(fd);
+	(void)snprintf(command, sizeof(command), "cp '%s' '%s'", ELF_PROGRAM, path);
+	CHECK_INT(system(command), 0);
+	r = elf_closure_read(path, "/run", "", &c, &e);
+	(void)unlink(path);
+	CHECK_INT(r, -ENOENT);
+	CHECK(strstr(e.msg, "'libvolt-elf-test.so'"));
+	CHECK(strstr(e.msg, path));
+}
+
+static void a_library_is_no_program(void)
+{
+	_cleanup_closure_ struct elf_closure c = { 0 };
+	struct volt_error e = { 0 };
+
+	CHECK_INT(elf_closure_read(ELF_LIBRARY, "/x", "", &c, &e), -ENOEXEC);
+	CHECK(strstr(e.msg, "no program"));
+}
+
+static void the_cache_gives_paths_of_plain_builds(void)
+{
+	static const char strings[] = "libx.so.1\0/opt/v3/libx.so.1\0/opt/libx.so.1";
+	const uint32_t names = 48 + 2 * 24;
+	struct {
+		char magic[20];
+		uint32_t head[7];
+		struct {
+			int32_t flags;
+			uint32_t name, path, os;
+			uint64_t hwcap;
+		} v[2];
+		char text[sizeof(strings)];
+	} __attribute__((packed)) cache = { .head = { 2, sizeof(strings) } };
+	_cleanup_strv_ struct strv paths = { 0 };
+
+	memcpy(cache.magic, "glibc-ld.so.cache1.1", 20);
+	memcpy(cache.text, strings, sizeof(strings));
+	cache.v[0].name = cache.v[1].name = names;
+	cache.v[0].path = names + 10;
+	cache.v[0].hwcap = (uint64_t)1 << 62;
+	cache.v[1].path = names + 28;
+	CHECK_INT(ld_cache_find((const char *)&cache, sizeof(cache), "libx.so.1", &paths),
+		  0);
+	CHECK_INT(paths.n, 1);
+	CHECK_STR(paths.v[0], "/opt/libx.so.1");
+	CHECK_INT(ld_cache_find((const char *)&cache, sizeof(cache), "liby.so.1", &paths),
+		  0);
+	CHECK_INT(paths.n, 1);
+	for (size_t n = 0; n < sizeof(cache); n++) {
+		_cleanup_free_ char *cut = malloc(n ? n : 1);
+
+		CHECK(cut);
+		memcpy(cut, &cache, n);
+		CHECK_INT(ld_cache_find(cut, n, "libx.so.1", &paths), 0);
+	}
+}
+
+int main(void)
+{
+	RUN(a_program_says_what_it_needs);
+	RUN(what_is_found_relative_to_the_program_moves_with_it);
+	RUN(dot_dot_stops_at_the_root_of_the_image);
+	RUN(a_missing_library_is_named_with_who_needs_it);
+	RUN(a_library_is_no_program);
+	RUN(the_cache_gives_paths_of_plain_builds);
+	return tap_done();
+}
