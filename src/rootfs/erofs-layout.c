@@ -301,6 +301,7 @@ static void place_inodes(struct erofs_image *m, uint32_t file_tail_max)
 			continue;
 		n->tail = wanted_tail(f, n, file_tail_max);
 		place_inode(&c, n, S_ISLNK(f->mode));
+		/* Blocks that end in a tail and blocks that do not are no twins. */
 		if (n->layout != m->nodes[n->twin].layout)
 			n->twin = i;
 	}

@@ -18,8 +18,9 @@ struct erofs_node {
 	uint32_t xattr_size; /* bytes between inode and tail */
 	uint32_t xattrs;     /* index of the first in erofs_xattrs.refs */
 	uint32_t n_xattrs;
-	uint32_t twin; /* S_IFREG: the first entry with this content, whose blocks
-			      * it shares; itself if it is the first */
+	/* S_IFREG: the first entry with this content, whose blocks it shares; itself if it
+	 * is the first. */
+	uint32_t twin;
 	uint16_t name; /* offset of the last component in tree_entry.path */
 	uint8_t extended;
 	uint8_t layout; /* enum erofs_layout */

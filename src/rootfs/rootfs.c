@@ -122,7 +122,6 @@ static int make_host(const struct rootfs_making *k, const struct tree *t,
 static const struct kind erofs = { EROFS_SUFFIX, "EROFS image", open_image, make_image };
 static const struct kind tinyvol = { TINYVOL_SUFFIX, "hard-link tree", open_tinyvol,
 				     make_tinyvol };
-
 static const struct kind host = { HOST_SUFFIX, "hard-link tree", open_tinyvol,
 				  make_host };
 
