@@ -46,7 +46,7 @@ struct volt_attach;
 
 /**
  * struct volt_progress - how far a long operation is
- * @what:       "resolve", "fetch", "unpack", "rootfs", "build", "push"; may gain words
+ * @what:       a word for what is going on: "fetch", "unpack", "rootfs", "push", …
  * @done:       bytes dealt with
  * @total:      bytes there will be, 0 when not known
  * @items:      layers (or files) dealt with
@@ -284,7 +284,8 @@ int volt_image_list(struct volt_ctx *ctx, char **ret, struct volt_error *e);
  * volt_image_inspect - all about one image
  * @ctx:   context
  * @image: a name, an id or its beginning
- * @ret:   an object: what volt_image_list() has, and "config", "manifest", "layers"
+ * @ret:   an object with podman's names for its members (Id, Digest, RepoTags, Config, …);
+ *         "Volt" holds volt's own
  * @e:     why it failed
  *
  * Return: 0 or a negative errno; -ENOENT where there is no such image.

@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -74,13 +75,18 @@ static int choose_arch(struct volt_ctx *ctx, struct spec *s, const struct image 
 				    s->image.ref, img->arch, wish->arch);
 		free(s->arch);
 		s->arch = strdup(wish->arch);
+	} else if (*img->arch || host) {
+		s->arch = strdup(*img->arch ? img->arch : host->arch);
 	} else {
-		s->arch = strdup(*img->arch ? img->arch : host ? host->arch : "x86_64");
+		return fail(e, EINVAL,
+			    "image '%s' does not say what it is for: name it "
+			    "with --arch",
+			    s->image.ref);
 	}
 	if (!s->arch)
 		return fail_oom(e);
 	if (!wish && host && strcmp(s->arch, host->arch) != 0)
-		log_line(&ctx->log, 4 /* warning */,
+		log_line(&ctx->log, LOG_WARNING,
 			 "image '%s' is for %s: emulating that on this %s host",
 			 s->image.ref, s->arch, host->arch);
 	return 0;
@@ -136,6 +142,21 @@ static int make(struct volt_ctx *ctx, struct spec *s, const struct image *img,
 	return 0;
 }
 
+/* The machine that has the name: not one whose id begins like it. -ENOENT. */
+static int find_named(struct volt_ctx *ctx, const char *name, struct machine **ret)
+{
+	_cleanup_(machine_closep) struct machine *m = NULL;
+	const struct spec *s;
+	int r = machine_open(ctx_env(ctx), name, &m, NULL);
+
+	if (r < 0 || (r = machine_spec(m, &s, NULL)) < 0)
+		return r;
+	if (strcmp(s->name, name) != 0)
+		return -ENOENT;
+	*ret = TAKE_PTR(m);
+	return 0;
+}
+
 /* "replace": a machine that has the name goes first. */
 static int make_room(struct volt_ctx *ctx, const char *name, const json_t *options,
 		     struct volt_error *e)
@@ -145,10 +166,9 @@ static int make_room(struct volt_ctx *ctx, const char *name, const json_t *optio
 	int r;
 
 	r = json_get_bool(options, "replace", &replace, e);
-	if (r < 0 || !replace || !name)
+	if (r < 0 || !replace || !name || find_named(ctx, name, &m) < 0)
 		return r;
-	r = machine_open(ctx_env(ctx), name, &m, e);
-	return r == -ENOENT ? 0 : r < 0 ? r : machine_remove(m, true, e);
+	return machine_remove(m, true, e);
 }
 
 /* What fails early and cheaply fails before anything is pulled. */
@@ -159,7 +179,7 @@ static int check_name(struct volt_ctx *ctx, const char *name, const json_t *opti
 	bool replace = false;
 
 	(void)json_get_bool(options, "replace", &replace, NULL);
-	if (!name || replace || machine_open(ctx_env(ctx), name, &m, NULL) < 0)
+	if (!name || replace || find_named(ctx, name, &m) < 0)
 		return 0;
 	return fail(e, EEXIST,
 		    "the name '%s' is in use by machine %.12s; remove it, take another "

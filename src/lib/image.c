@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 
 #include "base/error.h"
 #include "base/strv.h"
@@ -271,7 +272,7 @@ static void evict(struct volt_ctx *ctx, const struct image_removed *gone)
 
 	for (size_t i = 0; i < gone->n_trees; i++)
 		if (rootfs_evict(ctx->rootfd, &gone->trees[i], &why) < 0)
-			log_line(&ctx->log, 4 /* warning */, "%s", why.msg);
+			log_line(&ctx->log, LOG_WARNING, "%s", why.msg);
 }
 
 /* Removes every machine that was made from @img. */

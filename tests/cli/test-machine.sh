@@ -94,6 +94,19 @@ a_name_in_use_is_said() {
 	is "$(volt ps -a -q | wc -l)" 1
 }
 
+a_name_that_is_the_beginning_of_an_id_is_another_machine() {
+	local id prefix
+	id=$(volt create static)
+	prefix=${id:0:4}
+	run volt create --name "$prefix" static
+	status 0
+	run volt create --replace --name "$prefix" static
+	status 0
+	ok volt inspect "$id" >/dev/null
+	is "$(volt ps -a -q --filter "id=$id")" "${id:0:12}"
+	volt rm "$prefix" "$id" >/dev/null
+}
+
 running_machines_are_not_removed_without_force() {
 	run volt rm bg
 	status 2
@@ -352,6 +365,7 @@ tap_run run_gives_output_and_status statuses_are_podman_s the_machine_is_given_w
 	stdin_goes_through_and_much_of_it without_i_there_is_no_stdin \
 	much_output_to_a_slow_reader_is_whole a_reader_that_goes_away_ends_the_workload_as_a_pipe_does \
 	detached_run_prints_the_id a_name_in_use_is_said \
+	a_name_that_is_the_beginning_of_an_id_is_another_machine \
 	running_machines_are_not_removed_without_force stop_prints_the_name_and_is_idempotent \
 	stop_walks_the_ladder paused_machines_stop_too a_port_in_use_is_said \
 	a_missing_kernel_is_said_and_what_to_do a_qemu_that_fails_is_quoted \
