@@ -61,7 +61,7 @@ static bool line_is(const char *line, size_t n, const char *name)
 
 	base = base ? base + 1 : line;
 	n -= (size_t)(base - line);
-	for (; name[k] && k < n; k++)
+	for (; k < n && name[k]; k++)
 		if ((base[k] == '-' ? '_' : base[k]) != (name[k] == '-' ? '_' : name[k]))
 			return false;
 	return !name[k] && n - k == 3 && memcmp(base + k, ".ko", 3) == 0;

@@ -55,7 +55,7 @@ static void each_member_is_checked(void)
 		{ "\"process\":{}", "must not" },
 		{ "\"guest\":\"windows\"", "'windows'" },
 		{ "\"arch\":\"x86_64/../..\"", "'arch'" },
-		{ "\"accel\":\"hax\"", "'hax'" },
+		{ "\"accel\":\"hvf\"", "'hvf'" },
 		{ "\"kernel\":\"a/b\"", "kernel 'a/b'" },
 		{ "\"cmd\":\"ls\"", "'cmd' must be an array" },
 		{ "\"cmd\":[1]", "strings only" },
