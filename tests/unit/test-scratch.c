@@ -138,6 +138,50 @@ static void a_disk_can_be_mounted_and_written(void)
 	CHECK(umount2(world_path(&w, "m"), MNT_DETACH) == 0);
 }
 
+static bool mount_disk(const struct world *w, const char *disk)
+{
+	return run_program((const char *const[]){
+		"mount", "-o", "loop", world_path(w, disk), world_path(w, "m"), NULL });
+}
+
+/* The copy is what a host has after its guest died: never unmounted, journal in use. */
+static bool write_and_crash(struct world *w)
+{
+	char path[32];
+	bool good = mount_disk(w, "d");
+	int fd = -1;
+
+	for (int i = 0; good && i < 200; i++) {
+		(void)snprintf(path, sizeof(path), "m/file%d", i);
+		fd = openat(w->f.root, path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+		good = fd >= 0 && write(fd, path, sizeof(path)) > 0 && fsync(fd) == 0;
+		(void)close(fd);
+		good = good && (i % 2 || unlinkat(w->f.root, path, 0) == 0);
+	}
+	good = good &&
+	       run_program((const char *const[]){ "cp", world_path(w, "d"),
+						  world_path(w, "crashed"), NULL });
+	(void)umount2(world_path(w, "m"), MNT_DETACH);
+	return good;
+}
+
+static void a_disk_survives_the_death_of_its_guest(void)
+{
+	_cleanup_world_ struct world w;
+	bool mounted, there;
+
+	CHECK(world_open(&w) && make(&w, 64 * MIB, "d"));
+	CHECK(mkdirat(w.f.root, "m", 0700) == 0);
+	CHECK(write_and_crash(&w));
+	mounted = mount_disk(&w, "crashed");
+	there = faccessat(w.f.root, "m/file199", F_OK, 0) == 0;
+	if (mounted)
+		CHECK(umount2(world_path(&w, "m"), 0) == 0);
+	CHECK(mounted && there);
+	CHECK(run_program((const char *const[]){ "e2fsck", "-fn",
+						 world_path(&w, "crashed"), NULL }));
+}
+
 int main(void)
 {
 	bool can = geteuid() == 0 && access("/dev/loop-control", R_OK | W_OK) == 0;
@@ -150,5 +194,7 @@ int main(void)
 	RUN(what_a_crash_left_is_removed);
 	RUN(makers_at_the_same_time_all_succeed);
 	RUN_IF(can, "needs root and loop devices", a_disk_can_be_mounted_and_written);
+	RUN_IF(can, "needs root and loop devices",
+	       a_disk_survives_the_death_of_its_guest);
 	return tap_done();
 }
