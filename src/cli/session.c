@@ -65,13 +65,13 @@ static void send_signal(const struct loop *l, int number)
 	(void)volt_machine_kill(l->s->machine, name, NULL);
 }
 
-static int resize(const struct loop *l, struct volt_error *e)
+/* It may have ended already, with all it said still to be read: no failure of ours. */
+static void resize(const struct loop *l)
 {
 	unsigned int rows, columns;
 
-	if (!l->s->tty || !terminal_size(&rows, &columns))
-		return 0;
-	return volt_attach_resize(l->s->attach, rows, columns, e);
+	if (l->s->tty && terminal_size(&rows, &columns))
+		(void)volt_attach_resize(l->s->attach, rows, columns, NULL);
 }
 
 /* Without a proxy the signal means us: die of it, leaving the machine. */
@@ -87,19 +87,18 @@ static void die_of(int number)
 	(void)sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
-static int on_signal(struct loop *l, struct volt_error *e)
+static void on_signal(struct loop *l)
 {
 	struct signalfd_siginfo si;
 
 	while (read(l->signals, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
 		if (si.ssi_signo == SIGWINCH)
-			(void)resize(l, e);
+			resize(l);
 		else if (l->s->sig_proxy)
 			send_signal(l, (int)si.ssi_signo);
 		else
 			die_of((int)si.ssi_signo);
 	}
-	return 0;
 }
 
 /* Hands on what was read: at most once around per poll, so that reading never waits for
@@ -202,8 +201,8 @@ static int step(struct loop *l, struct volt_error *e)
 
 	if (poll(p, ARRAY_SIZE(p), -1) < 0)
 		return errno == EINTR ? 0 : fail_errno(e, "wait for the machine");
-	if (p[1].revents && (r = on_signal(l, e)) < 0)
-		return r;
+	if (p[1].revents)
+		on_signal(l);
 	if (p[0].revents && (r = on_output(l, e)) < 0)
 		return r;
 	if (l->result >= 0)
@@ -227,8 +226,7 @@ int session_run(const struct session *s, struct volt_error *e)
 	r = take_signals(&l, e);
 	if (r == 0 && s->tty && s->in)
 		r = terminal_raw(e);
-	if (r == 0)
-		r = resize(&l, e);
+	resize(&l);
 	while (r == 0 && l.result < 0)
 		r = step(&l, e);
 	had_output(&l, false);

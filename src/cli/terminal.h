@@ -8,8 +8,7 @@
 
 /* Our own terminal while a guest's is shown in it. */
 
-/* Puts stdin, if it is a terminal, in raw mode. Undone by terminal_restore(), at exit(),
- * and after a stop by the shell. */
+/* Puts stdin, if it is a terminal, in raw mode, until terminal_restore() or exit(). */
 int terminal_raw(struct volt_error *e);
 void terminal_restore(void);
 

@@ -94,10 +94,12 @@ const struct poptOption wish_options[] = {
 	POPT_TABLEEND
 };
 
-/* Adds @value unless it is NULL (not asked for) or broken (*@r). */
+/* Sets a member, unless something failed before or @value was not to be had: *@r says. */
 static void put(json_t *j, const char *key, json_t *value, int *r)
 {
-	if (*r >= 0 && json_object_set_new(j, key, value) < 0)
+	if (*r < 0)
+		json_decref(value);
+	else if (json_object_set_new(j, key, value) < 0)
 		*r = -ENOMEM;
 }
 
