@@ -565,8 +565,7 @@ static int parse_hardware(const json_t *j, struct spec *s, struct volt_error *e)
 	return 0;
 }
 
-static int parse_all(const json_t *j, enum spec_form form, struct spec *s,
-		     struct volt_error *e)
+static int check_members(const json_t *j, struct volt_error *e)
 {
 	static const char *const known[] = {
 		"version", "id",          "name",         "created_at", "image",
@@ -586,7 +585,13 @@ static int parse_all(const json_t *j, enum spec_form form, struct spec *s,
 		return fail(e, EINVAL,
 			    "version %" PRId64 " of the spec is not supported, only %d",
 			    version, SPEC_VERSION);
-	TRY(json_only(j, "the spec", known, e));
+	return json_only(j, "the spec", known, e);
+}
+
+static int parse_all(const json_t *j, enum spec_form form, struct spec *s,
+		     struct volt_error *e)
+{
+	TRY(check_members(j, e));
 	TRY(parse_identity(j, form, s, e));
 	TRY(parse_image(j, form, &s->image, e));
 	TRY(parse_hardware(j, s, e));

@@ -352,17 +352,31 @@ static json_t *phases_to_array(const struct state *st)
 	return a;
 }
 
+static int get_undo(const json_t *j, struct state *st, struct volt_error *e)
+{
+	json_t *undo = NULL;
+
+	TRY(json_get_array(j, "undo", &undo, e));
+	return undo_from_json(undo, &st->undo, e);
+}
+
+static int check_version(const json_t *j, struct volt_error *e)
+{
+	int64_t version = 0;
+
+	TRY(json_get_int(j, "version", 0, INT64_MAX, &version, e));
+	return version == STATE_VERSION
+		       ? 0
+		       : fail(e, EBADMSG, "state: version %" PRId64 " is not supported",
+			      version);
+}
+
 int state_parse(const json_t *j, struct state *ret, struct volt_error *e)
 {
 	_cleanup_(state_done) struct state st = { 0 };
-	int64_t version = 0;
-	json_t *undo = NULL;
 	int status;
 
-	TRY(json_get_int(j, "version", 0, INT64_MAX, &version, e));
-	if (version != STATE_VERSION)
-		return fail(e, EBADMSG, "state: version %" PRId64 " is not supported",
-			    version);
+	TRY(check_version(j, e));
 	TRY(get_summary(j, &st, e));
 	TRY(get_lists(j, &st, e));
 	status = get_choice(j, "status", status_texts, ARRAY_SIZE(status_texts), e);
@@ -371,8 +385,7 @@ int state_parse(const json_t *j, struct state *ret, struct volt_error *e)
 	st.status = (enum status)status;
 	TRY(get_run(j, &st, e));
 	TRY(get_end(j, &st, e));
-	TRY(json_get_array(j, "undo", &undo, e));
-	TRY(undo_from_json(undo, &st.undo, e));
+	TRY(get_undo(j, &st, e));
 	TRY(get_phases(j, &st, e));
 	*ret = st;
 	st = (struct state){ 0 };
