@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -142,8 +143,21 @@ static int place(int fd, int number)
 	return dup2(fd, number);
 }
 
+static int become(uid_t uid, gid_t gid)
+{
+	if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 ||
+	    setresuid(uid, uid, uid) < 0)
+		return -errno;
+	return 0;
+}
+
 static int child_setup(struct child *c)
 {
+	int r = c->s->uid ? become(c->s->uid, c->s->gid) : 0;
+
+	if (r < 0)
+		return r;
+	/* After that: the kernel forgets the request where a process changes its user. */
 	if (c->s->die_with_parent && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		return -errno;
 	if (c->s->die_with_parent && getppid() != c->parent)

@@ -17,6 +17,8 @@ struct spawn {
 	size_t n_keep_fds;
 	int cwd;              /* directory descriptor, or -1 */
 	bool die_with_parent; /* PR_SET_PDEATHSIG(SIGKILL) */
+	uid_t uid;            /* become this user, without other groups; 0: stay */
+	gid_t gid;            /* with @uid */
 };
 #define SPAWN_INIT                                        \
 	{                                                 \
