@@ -190,6 +190,7 @@ json_t *state_to_json(const struct state *st)
 	put_text(j, &bad, "boot_id", st->boot_id);
 	put_int(j, &bad, "supervisor", st->supervisor);
 	put_int(j, &bad, "qemu", st->qemu);
+	put_int(j, &bad, "qemu_uid", st->qemu_uid);
 	put_time(j, &bad, "started_at", st->started_at);
 	put_int(j, &bad, "restarts", st->restarts);
 	if (st->accel != ACCEL_AUTO)
@@ -276,13 +277,15 @@ static int get_summary(const json_t *j, struct state *st, struct volt_error *e)
 
 static int get_numbers(const json_t *j, struct state *st, struct volt_error *e)
 {
-	int64_t supervisor = 0, qemu = 0, restarts = 0;
+	int64_t supervisor = 0, qemu = 0, uid = 0, restarts = 0;
 
 	TRY(json_get_int(j, "supervisor", 0, INT32_MAX, &supervisor, e));
 	TRY(json_get_int(j, "qemu", 0, INT32_MAX, &qemu, e));
+	TRY(json_get_int(j, "qemu_uid", 0, UINT32_MAX, &uid, e));
 	TRY(json_get_int(j, "restarts", 0, UINT32_MAX, &restarts, e));
 	st->supervisor = (pid_t)supervisor;
 	st->qemu = (pid_t)qemu;
+	st->qemu_uid = (uid_t)uid;
 	st->restarts = (unsigned int)restarts;
 	return get_time(j, "started_at", &st->started_at, e);
 }

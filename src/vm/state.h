@@ -61,6 +61,7 @@ struct state {
 	enum status status;
 	char boot_id[BOOT_ID_SIZE]; /* of the host, when last started */
 	pid_t supervisor, qemu;     /* for people; liveness is the lock */
+	uid_t qemu_uid;             /* whom QEMU runs as, 0: as the supervisor */
 	char *reason;               /* why FAILED, one line */
 	int exit_code;              /* valid in EXITED and FAILED */
 	bool oom;

@@ -29,6 +29,7 @@
 #include "guest/kernel.h"
 #include "vm/config.h"
 #include "vm/internal.h"
+#include "vm/jail.h"
 #include "vm/sup.h"
 
 /* Generous: twenty machines on two emulating cores boot one after the other, in effect. */
@@ -452,16 +453,22 @@ static int spawn_qemu(struct sup *s, const struct channels *c,
 		      const struct qemu_config *config, struct volt_error *e)
 {
 	_cleanup_strv_ struct strv argv = { 0 };
+	struct jail_user user = jail_user(s->m->id, s->accel, s->run.profile->qemu);
 	struct spawn spawn = SPAWN_INIT;
 	struct qemu_fds fds = { 0 };
 	int r;
 
+	/* What QEMU itself shares by 9p it reads and writes as the owner of the files. */
+	if (s->shares.n && !s->shares.by_virtiofs)
+		user = (struct jail_user){ 0, 0 };
 	TRY(qemu_args(config, &argv, &fds, e));
 	spawn.argv = (const char *const *)argv.v;
 	spawn.out = spawn.err = c->theirs[CHANNEL_ERRORS];
 	spawn.keep_fds = fds.v;
 	spawn.n_keep_fds = fds.n;
 	spawn.die_with_parent = true;
+	spawn.uid = s->st.qemu_uid = user.uid;
+	spawn.gid = user.gid;
 	TRY(spawn_start(&spawn, &s->run.qemu, &s->run.qemu_pidfd, e));
 	s->st.qemu = s->run.qemu;
 	r = sd_event_add_child_pidfd(s->ev, &s->run.qemu_exit, s->run.qemu_pidfd, WEXITED,

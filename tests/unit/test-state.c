@@ -87,6 +87,7 @@ static void everything_survives_the_disk(void)
 	st.accel = ACCEL_TCG;
 	st.network = strdup("passt");
 	st.restarts = 3;
+	st.qemu_uid = 0x5fffffff;
 	st.started_at = 1700000000123456789;
 	st.finished_at = st.started_at + 1;
 	for (int i = 0; i < PHASE_MAX; i++)
