@@ -8,6 +8,7 @@
 #include <zstd.h>
 
 #include "base/io.h"
+#include "image/gzip-header.h"
 #include "store/sha256.h"
 
 #define IN_SIZE  ((size_t)128 << 10)
@@ -33,6 +34,8 @@ struct blob_reader {
 	bool in_end;    /* the file has ended */
 	bool at_border; /* between two gzip members or zstd frames, or before the first */
 	struct inflate_state *gzip;
+	struct gzip_header header;
+	bool in_header;
 	ZSTD_DCtx *zstd;
 	uint8_t in_buf[IN_SIZE];
 	uint8_t out_buf[OUT_SIZE];
@@ -74,7 +77,6 @@ static int gzip_init(struct blob_reader *b, struct volt_error *e)
 	if (!b->gzip)
 		return fail_oom(e);
 	isal_inflate_init(b->gzip);
-	b->gzip->crc_flag = ISAL_GZIP;
 	return 0;
 }
 
@@ -158,8 +160,23 @@ static int gzip_border(struct blob_reader *b, struct volt_error *e)
 	if (b->in_left > 0 && b->in[0] != 0x1f)
 		return fail(e, EBADMSG, "garbage after the gzip data");
 	isal_inflate_reset(b->gzip);
-	b->gzip->crc_flag = ISAL_GZIP;
+	b->gzip->crc_flag = ISAL_GZIP_NO_HDR_VER;
+	b->header = (struct gzip_header){ 0 };
+	b->in_header = true;
 	b->at_border = false;
+	return 0;
+}
+
+static int gzip_head(struct blob_reader *b, struct volt_error *e)
+{
+	bool done;
+	long n = gzip_header_feed(&b->header, b->in, b->in_left, &done);
+
+	if (n < 0)
+		return fail(e, EBADMSG, "damaged gzip data: no header");
+	b->in += n;
+	b->in_left -= (size_t)n;
+	b->in_header = !done;
 	return 0;
 }
 
@@ -171,6 +188,8 @@ static ssize_t gzip_step(struct blob_reader *b, struct volt_error *e)
 
 	if (b->at_border && (r = gzip_border(b, e)) < 0)
 		return r;
+	if (b->in_header)
+		return gzip_head(b, e);
 	z->next_in = (uint8_t *)b->in;
 	z->avail_in = (uint32_t)b->in_left;
 	z->next_out = b->out_buf;

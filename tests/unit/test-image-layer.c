@@ -418,11 +418,14 @@ static void a_whiteout_of_nothing_is_refused(void)
 
 /* --- compression --- */
 
-static size_t gzip(const void *data, size_t size, unsigned char *out, size_t room)
+static size_t gzip_with(gz_header *h, const void *data, size_t size, unsigned char *out,
+			size_t room)
 {
 	z_stream z = { 0 };
 
 	if (deflateInit2(&z, 6, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+		abort();
+	if (h && deflateSetHeader(&z, h) != Z_OK)
 		abort();
 	z.next_in = (Bytef *)data;
 	z.avail_in = (uInt)size;
@@ -432,6 +435,11 @@ static size_t gzip(const void *data, size_t size, unsigned char *out, size_t roo
 		abort();
 	(void)deflateEnd(&z);
 	return z.total_out;
+}
+
+static size_t gzip(const void *data, size_t size, unsigned char *out, size_t room)
+{
+	return gzip_with(NULL, data, size, out, room);
 }
 
 /* A tar of some hundred KiB, so that buffers fill. */
@@ -471,6 +479,41 @@ static void gzip_members_and_zstd_frames_make_one_stream(void)
 					   tar.n - at < piece ? tar.n - at : piece, 1);
 		CHECK_INT(read_bytes(&f, out, n, NULL, &b), 0);
 		CHECK_INT(b->tree->n, 4);
+	}
+	tar_done(&tar);
+}
+
+/* Members of many sizes, so that headers with all their fields and trailers fall on every
+ * side of the reader's buffers. */
+static void gzip_headers_may_have_fields_and_stand_anywhere(void)
+{
+	static const unsigned lengths[] = { 0, 1, 26, 400, 5000, 60000 };
+	static unsigned char out[8 << 20], extra[60000];
+	_cleanup_fixture_ struct fixture f;
+	char text[500];
+	struct tar tar = { 0 };
+
+	CHECK(fixture_open(&f));
+	make_tar(&tar);
+	memset(text, 'n', sizeof(text));
+	text[sizeof(text) - 1] = 0;
+	for (unsigned turn = 0; turn < 12; turn++) {
+		_cleanup_(layer_freep) struct layer *l = NULL;
+		size_t n = 0, piece = 9000 + turn * 1777;
+
+		for (size_t at = 0, i = turn; at < tar.n; at += piece, i++) {
+			gz_header h = { .extra = i % 4 ? extra : NULL,
+					.extra_len = lengths[i % ARRAY_SIZE(lengths)],
+					.name = i % 3 ? NULL : (Bytef *)text,
+					.comment = i % 5 ? NULL : (Bytef *)text,
+					.hcrc = i % 2 };
+
+			n += gzip_with(&h, tar.v + at,
+				       tar.n - at < piece ? tar.n - at : piece, out + n,
+				       sizeof(out) - n);
+		}
+		CHECK_INT(read_bytes(&f, out, n, NULL, &l), 0);
+		CHECK_INT(l->tree->n, 4);
 	}
 	tar_done(&tar);
 }
@@ -552,6 +595,7 @@ int main(void)
 	RUN(whiteouts_are_removals);
 	RUN(a_whiteout_of_nothing_is_refused);
 	RUN(gzip_members_and_zstd_frames_make_one_stream);
+	RUN(gzip_headers_may_have_fields_and_stand_anywhere);
 	RUN(zstd_may_begin_with_a_skippable_frame);
 	RUN(both_digests_are_of_what_was_sent_and_of_the_tar);
 	RUN(an_empty_layer_is_empty);
