@@ -107,21 +107,22 @@ static int copy_directory(int from, int to, int depth)
 {
 	struct dirent *de;
 	struct stat st;
+	int copy, r = 0;
 	DIR *d;
-	int r = 0;
 
 	if (depth > DEPTH_MAX)
 		return -ELOOP;
-	d = fdopendir(dup(from));
+	copy = fcntl(from, F_DUPFD_CLOEXEC, 0);
+	d = copy < 0 ? NULL : fdopendir(copy);
 	if (!d)
 		return -errno;
 	while (r == 0 && (de = readdir(d)))
 		if (strcmp(de->d_name, ".") != 0 && strcmp(de->d_name, "..") != 0)
 			r = copy_entry(from, to, de->d_name, depth);
 	(void)closedir(d);
-	if (r == 0 && fstat(from, &st) < 0)
-		r = -errno;
-	return r < 0 ? r : copy_attributes(to, &st);
+	if (r < 0)
+		return r;
+	return fstat(from, &st) < 0 ? -errno : copy_attributes(to, &st);
 }
 
 int copyup(int from, const char *target)

@@ -92,13 +92,16 @@ static int wait_in_class(const char *class, const char *attribute, const char *w
 /* Where the kernel has no devtmpfs. */
 static void make_node(const char *class, const char *name, const char *path)
 {
-	char dev[PATH_MAX], text[64];
-	unsigned int major, minor;
+	char dev[PATH_MAX], text[64], *colon;
+	unsigned long major;
 
 	(void)snprintf(dev, sizeof(dev), "%s/%s/dev", class, name);
-	if (access(path, F_OK) < 0 && read_text(AT_FDCWD, dev, text, sizeof(text)) > 0 &&
-	    sscanf(text, "%u:%u", &major, &minor) == 2)
-		(void)mknod(path, S_IFCHR | 0600, makedev(major, minor));
+	if (access(path, F_OK) == 0 || read_text(AT_FDCWD, dev, text, sizeof(text)) <= 0)
+		return;
+	major = strtoul(text, &colon, 10);
+	if (*colon == ':')
+		(void)mknod(path, S_IFCHR | 0600,
+			    makedev(major, strtoul(colon + 1, NULL, 10)));
 }
 
 int device_port(const char *name, int ms, struct why *w)

@@ -117,8 +117,11 @@ static int make_upper(struct why *w)
 
 static int mount_upper(const struct mount_wish *m, struct why *w)
 {
-	char data[128] =
+	static const char layers[] =
 		"lowerdir=" LOWER ",upperdir=" UPPER "/upper,workdir=" UPPER "/work";
+	/* Nothing in memory outlives the machine: no syncs. */
+	static const char volatile_layers[] = "lowerdir=" LOWER ",upperdir=" UPPER
+					      "/upper,workdir=" UPPER "/work,volatile";
 	bool memory = strcmp(m->type, "tmpfs") == 0;
 	int r;
 
@@ -129,12 +132,10 @@ static int mount_upper(const struct mount_wish *m, struct why *w)
 	r = make_upper(w);
 	if (r < 0)
 		return r;
-	if (memory) /* nothing in it outlives the machine: no syncs */
-		strcat(data, ",volatile");
-	else
+	if (!memory)
 		upper_fd = open(UPPER, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	modules_for("overlay");
-	r = mount_at("overlay", ROOT, "overlay", 0, data);
+	r = mount_at("overlay", ROOT, "overlay", 0, memory ? volatile_layers : layers);
 	if (r < 0)
 		return because(w, r, "mount the overlay");
 	return 0;

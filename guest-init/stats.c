@@ -73,12 +73,16 @@ int64_t oom_kills(void)
 /* user, nice, system, irq and softirq; not idle, iowait, steal, and guest is in user. */
 static int64_t cpu_time(void)
 {
+	const char *at = read_proc("stat");
 	unsigned long long v[7] = { 0 };
 	long hz = sysconf(_SC_CLK_TCK);
+	char *end;
 
-	if (sscanf(read_proc("stat"), "cpu %llu %llu %llu %llu %llu %llu %llu", &v[0],
-		   &v[1], &v[2], &v[3], &v[4], &v[5], &v[6]) != 7)
+	if (strncmp(at, "cpu ", 4) != 0)
 		return 0;
+	at += 4;
+	for (size_t k = 0; k < ARRAY_SIZE(v); k++, at = end)
+		v[k] = strtoull(at, &end, 10);
 	return (int64_t)((v[0] + v[1] + v[2] + v[5] + v[6]) *
 			 (1000000000 / (unsigned long)hz));
 }

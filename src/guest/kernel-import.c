@@ -45,7 +45,7 @@ static int read_image(int dirfd, const char *path, const char *name,
 static int check_arch(const struct kernel_import *o, const struct kernel_image *image,
 		      struct volt_error *e)
 {
-	if (!o->arch || strcmp(o->arch, image->arch) == 0)
+	if (!o->arch || (image->arch && strcmp(o->arch, image->arch) == 0))
 		return 0;
 	return fail(e, EINVAL, "the kernel is for %s, not %s", image->arch, o->arch);
 }
@@ -141,18 +141,17 @@ static const char *wanted(const char *path)
 	return to;
 }
 
+/* @f->name is the package's file; it is unpacked into the directory of @f. */
 static int import_deb(const struct kernels *ks, const struct kernel_import *o,
-		      const struct workdir *w, const char *path, const char *source,
-		      char **ret_name, struct volt_error *e)
+		      const struct files *f, char **ret_name, struct volt_error *e)
 {
-	struct files f = { w->fd, "vmlinuz", path, "modules", source };
-	int r = deb_unpack(path, w->fd, wanted, e);
+	int r = deb_unpack(f->name, f->dirfd, wanted, e);
 
 	if (r < 0)
 		return r;
-	if (faccessat(w->fd, "vmlinuz", F_OK, 0) < 0)
-		return fail(e, ENOENT, "package '%s' has no kernel", path);
-	return import_files(ks, o, &f, ret_name, e);
+	if (faccessat(f->dirfd, f->image, F_OK, 0) < 0)
+		return fail(e, ENOENT, "package '%s' has no kernel", f->name);
+	return import_files(ks, o, f, ret_name, e);
 }
 
 /* The package's name as in its file: what comes before the first '_'. */
@@ -171,8 +170,12 @@ static int import_deb_file(const struct kernels *ks, const struct kernel_import 
 	char source[256];
 	int r = workdir_open(ks, &w, e);
 
+	if (r < 0)
+		return r;
 	package_name(o->source, source, sizeof(source));
-	return r < 0 ? r : import_deb(ks, o, &w, o->source, source, ret_name, e);
+	return import_deb(
+		ks, o, &(struct files){ w.fd, "vmlinuz", o->source, "modules", source },
+		ret_name, e);
 }
 
 /* Which package to download: the one asked for, or the one behind Debian's for clouds. */
@@ -216,7 +219,9 @@ static int import_debian(const struct kernels *ks, const struct kernel_import *o
 		return r;
 	log_line(log, 6, "unpacking %s", package);
 	(void)snprintf(source, sizeof(source), "debian:%s", package);
-	return import_deb(ks, o, &w, path, source, ret_name, e);
+	return import_deb(ks, o,
+			  &(struct files){ w.fd, "vmlinuz", path, "modules", source },
+			  ret_name, e);
 }
 
 /* Files of this host */

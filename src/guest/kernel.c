@@ -81,7 +81,8 @@ static bool is_default(int dirfd, const struct kernel_record *k)
 {
 	char name[DEFAULT_MAX];
 
-	return read_default(dirfd, k->arch, name) == 0 && strcmp(name, k->name) == 0;
+	return k->name && read_default(dirfd, k->arch, name) == 0 &&
+	       strcmp(name, k->name) == 0;
 }
 
 int kernel_make_default(int dirfd, const struct kernel_record *k, struct volt_error *e)
@@ -280,7 +281,7 @@ int kernel_open(const struct kernels *ks, const char *name, const char *arch,
 	r = open_current(ks, dirfd, name, &k, e);
 	if (r < 0)
 		return r;
-	if (strcmp(k.arch, arch) != 0)
+	if (!k.arch || strcmp(k.arch, arch) != 0)
 		return fail(e, EINVAL, "kernel '%s' is for %s, not %s", name, k.arch,
 			    arch);
 	n = to_kernel(dirfd, &k);
@@ -313,7 +314,8 @@ static void array_done(struct kernel_array *a)
 
 static int array_add(struct kernel_array *a, struct kernel *k)
 {
-	struct kernel **v = k ? reallocarray(a->v, a->n + 1, sizeof(*v)) : NULL;
+	struct kernel **v =
+		k ? reallocarray(a->v, a->n + 1, sizeof(struct kernel *)) : NULL;
 
 	if (!v) {
 		kernel_free(k);
