@@ -167,6 +167,7 @@ static void follow(const struct build *b, FILE *out, FILE *copy)
 		if (++n % LINES_A_REPORT == 0)
 			log_line(b->log, 6, "building: %u steps", n);
 	}
+	(void)fflush(copy); /* find_error() reads it */
 }
 
 /* The line that says what went wrong, out of much that make says besides. */
