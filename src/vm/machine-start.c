@@ -171,16 +171,12 @@ static int check_startable(struct machine *m, struct volt_error *e)
 	return 0;
 }
 
-int machine_start(struct machine *m, const struct start_options *o, int *ret_status,
-		  struct volt_error *e)
+static int try_start(struct machine *m, const struct start_options *o, int *ret_status,
+		     struct volt_error *e)
 {
-	_cleanup_(
-		starting_done) struct starting s = { -1, -1, -1, -1, -1, PREPARED_INIT };
+	_cleanup_(starting_done) struct starting s = { -1, -1, -1, -1, -1, PREPARED_INIT };
 	int r;
 
-	if (ret_status)
-		*ret_status = EXIT_VOLT;
-	TRY(check_startable(m, e));
 	TRY(machine_prepare(m, &s.prepared, e));
 	TRY(open_ends(m, o, &s, e));
 	TRY(spawn_supervisor(m, o, &s, e));
@@ -191,4 +187,19 @@ int machine_start(struct machine *m, const struct start_options *o, int *ret_sta
 	if (r < 0)
 		return r;
 	return o->attach ? attach_new(TAKE_FD(s.attach_own), o->attach, e) : 0;
+}
+
+int machine_start(struct machine *m, const struct start_options *o, int *ret_status,
+		  struct volt_error *e)
+{
+	int r;
+
+	if (ret_status)
+		*ret_status = EXIT_VOLT;
+	TRY(check_startable(m, e));
+	r = try_start(m, o, ret_status, e);
+	/* The supervisor does that itself, where it came so far. */
+	if (r < 0 && o->remove_on_failure)
+		(void)machine_remove(m, false, NULL);
+	return r;
 }

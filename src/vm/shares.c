@@ -308,8 +308,9 @@ static int start_virtiofsd(const struct share *share, const struct shares_with *
 	r = spawn_start(&s, &pid, NULL, e);
 	if (r < 0)
 		return r;
+	/* One too many for the list ends with QEMU's socket and with us all the same. */
 	r = undo_add_process(w->undo, pid);
-	if (r < 0)
+	if (r < 0 && r != -ENOSPC)
 		return fail_code(e, r, "remember virtiofsd");
 	ret->fd = TAKE_FD(own);
 	return 0;

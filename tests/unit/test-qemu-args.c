@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <jansson.h>
+
+#include "guest/kernel.h"
+#include "tap.h"
+#include "vm/qemu.h"
+
+#define ALL_ABILITIES (KERNEL_PVH | KERNEL_PCI | KERNEL_MMIO)
+
+static struct volt_error e;
+
+static struct profile profile(const char *arch)
+{
+	return (struct profile){ .arch = profile_arch_find(arch),
+				 .qemu = (char *)"/usr/bin/qemu",
+				 .firmware = (char *)"/usr/share/qemu",
+				 .capabilities = PROFILE_CAN_MICROVM };
+}
+
+static struct qemu_config config(const struct profile *p)
+{
+	return (struct qemu_config){ .profile = p,
+				     .name = "web",
+				     .accel = ACCEL_TCG,
+				     .machine = CMDLINE_MICROVM,
+				     .cpus = 2,
+				     .memory = 256 << 20,
+				     .cmdline = "quiet",
+				     .kernel = 10,
+				     .initramfs = 11,
+				     .qmp = 12,
+				     .agent = 13,
+				     .console = 14,
+				     .disks = { { "root", 15, true },
+						{ "upper", 16, false } },
+				     .n_disks = 2 };
+}
+
+/* The @nth value of @option. */
+static const char *value(const struct strv *a, const char *option, int nth)
+{
+	for (size_t i = 0; i + 1 < a->n; i++)
+		if (strcmp(a->v[i], option) == 0 && nth-- == 0)
+			return a->v[i + 1];
+	return "";
+}
+
+static bool has(const struct strv *a, const char *word)
+{
+	for (size_t i = 0; i < a->n; i++)
+		if (strcmp(a->v[i], word) == 0)
+			return true;
+	return false;
+}
+
+static void microvm_is_taken_where_it_can_be(void)
+{
+	struct profile x86 = profile("x86_64"), arm = profile("arm64"),
+		       s390 = profile("s390x");
+	enum cmdline_machine m;
+
+	CHECK_INT(qemu_machine(&x86, ALL_ABILITIES, 8, &m, &e), 0);
+	CHECK_INT(m, CMDLINE_MICROVM);
+	CHECK_INT(qemu_machine(&x86, ALL_ABILITIES, 9, &m, &e), 0);
+	CHECK_INT(m, CMDLINE_Q35);
+	CHECK_INT(qemu_machine(&x86, KERNEL_PVH | KERNEL_PCI, 3, &m, &e), 0);
+	CHECK_INT(m, CMDLINE_Q35);
+	x86.capabilities = 0;
+	CHECK_INT(qemu_machine(&x86, ALL_ABILITIES, 3, &m, &e), 0);
+	CHECK_INT(m, CMDLINE_Q35);
+	CHECK_INT(qemu_machine(&arm, ALL_ABILITIES, 3, &m, &e), 0);
+	CHECK_INT(m, CMDLINE_VIRT);
+	CHECK_INT(qemu_machine(&s390, ALL_ABILITIES, 3, &m, &e), -ENOTSUP);
+	CHECK(strstr(e.msg, "'s390x'"));
+}
+
+static void b33_qemu_is_confined(void)
+{
+	_cleanup_strv_ struct strv a = { 0 };
+	struct profile p = profile("x86_64");
+	struct qemu_config c = config(&p);
+	struct qemu_fds fds = { 0 };
+
+	CHECK_INT(qemu_args(&c, &a, &fds, &e), 0);
+	CHECK(has(&a, "-nodefaults") && has(&a, "-no-user-config") &&
+	      has(&a, "-no-reboot"));
+	CHECK_STR(value(&a, "-display", 0), "none");
+	CHECK(strstr(value(&a, "-sandbox", 0), "spawn=deny"));
+	CHECK_STR(value(&a, "-name", 0), "volt-web");
+	CHECK_STR(value(&a, "-mon", 0), "chardev=qmp,mode=control");
+	CHECK(!has(&a, "-daemonize") && !has(&a, "-monitor") && !has(&a, "mon:stdio"));
+}
+
+static void b32_accelerator_and_cpu_go_together(void)
+{
+	_cleanup_strv_ struct strv tcg = { 0 }, kvm = { 0 };
+	struct profile p = profile("x86_64");
+	struct qemu_config c = config(&p);
+	struct qemu_fds fds = { 0 };
+
+	CHECK_INT(qemu_args(&c, &tcg, &fds, &e), 0);
+	CHECK_STR(value(&tcg, "-cpu", 0), "max");
+	c.accel = ACCEL_KVM;
+	fds.n = 0;
+	CHECK_INT(qemu_args(&c, &kvm, &fds, &e), 0);
+	CHECK_STR(value(&kvm, "-accel", 0), "kvm");
+	CHECK_STR(value(&kvm, "-cpu", 0), "host");
+}
+
+static bool fd_is_kept(const struct qemu_fds *fds, int fd)
+{
+	for (size_t i = 0; i < fds->n; i++)
+		if (fds->v[i] == fd)
+			return true;
+	return false;
+}
+
+static void everything_is_handed_over_open(void)
+{
+	_cleanup_strv_ struct strv a = { 0 };
+	struct profile p = profile("x86_64");
+	struct qemu_config c = config(&p);
+	struct qemu_fds fds = { 0 };
+
+	CHECK_INT(qemu_args(&c, &a, &fds, &e), 0);
+	for (int fd = 10; fd <= 16; fd++)
+		CHECK(fd_is_kept(&fds, fd));
+	CHECK_STR(value(&a, "-kernel", 0), "/proc/self/fd/10");
+	CHECK_STR(value(&a, "-add-fd", 0), "fd=15,set=1");
+}
+
+static void b37_the_root_cannot_be_written(void)
+{
+	_cleanup_strv_ struct strv a = { 0 };
+	struct profile p = profile("x86_64");
+	struct qemu_config c = config(&p);
+	struct qemu_fds fds = { 0 };
+	json_auto_t *root = NULL, *upper = NULL;
+
+	CHECK_INT(qemu_args(&c, &a, &fds, &e), 0);
+	root = json_loads(value(&a, "-blockdev", 0), 0, NULL);
+	upper = json_loads(value(&a, "-blockdev", 1), 0, NULL);
+	CHECK(json_is_true(json_object_get(root, "read-only")));
+	CHECK(json_is_false(json_object_get(upper, "read-only")));
+	CHECK_STR(json_string_value(json_object_get(upper, "discard")), "unmap");
+}
+
+static void b23_shares_carry_no_path_and_keep_read_only(void)
+{
+	struct qemu_share shares[2] = { { .tag = "v0", .fd = 20, .virtiofs = true },
+					{ .tag = "v1", .fd = 21, .read_only = true } };
+	_cleanup_strv_ struct strv a = { 0 };
+	struct profile p = profile("x86_64");
+	struct qemu_config c = config(&p);
+	struct qemu_fds fds = { 0 };
+
+	c.machine = CMDLINE_Q35;
+	c.shares = shares;
+	c.n_shares = 2;
+	CHECK_INT(qemu_args(&c, &a, &fds, &e), 0);
+	CHECK(strstr(value(&a, "-fsdev", 0), "path=/proc/self/fd/21"));
+	CHECK(strstr(value(&a, "-fsdev", 0), "readonly=on"));
+	CHECK(strstr(value(&a, "-machine", 0), "memory-backend=mem"));
+	CHECK(strstr(value(&a, "-object", 0), "\"share\":true"));
+	CHECK(fd_is_kept(&fds, 20) && fd_is_kept(&fds, 21));
+}
+
+/* -chardev, -fsdev and -add-fd know no JSON, and get numbers and names of ours only. */
+static void devices_and_disks_are_json(void)
+{
+	_cleanup_strv_ struct strv a = { 0 };
+	struct profile p = profile("x86_64");
+	struct net_link l = NET_LINK_INIT;
+	struct qemu_config c = config(&p);
+	struct ports ports = { 0 };
+	struct qemu_fds fds = { 0 };
+
+	l.kind = NET_PASST;
+	l.fd = 22;
+	c.link = &l;
+	c.ports = &ports;
+	CHECK_INT(qemu_args(&c, &a, &fds, &e), 0);
+	for (size_t i = 0; i + 1 < a.n; i++) {
+		json_auto_t *j = NULL;
+
+		if (strcmp(a.v[i], "-device") != 0 && strcmp(a.v[i], "-blockdev") != 0 &&
+		    strcmp(a.v[i], "-netdev") != 0)
+			continue;
+		j = json_loads(a.v[i + 1], 0, NULL);
+		CHECK(json_is_object(j));
+	}
+	CHECK(fd_is_kept(&fds, 22));
+}
+
+static void too_many_descriptors_are_an_error(void)
+{
+	struct qemu_share shares[QEMU_FDS_MAX] = { { .tag = "v" } };
+	_cleanup_strv_ struct strv a = { 0 };
+	struct profile p = profile("x86_64");
+	struct qemu_config c = config(&p);
+	struct qemu_fds fds = { 0 };
+
+	c.machine = CMDLINE_Q35;
+	c.shares = shares;
+	c.n_shares = QEMU_FDS_MAX;
+	CHECK_INT(qemu_args(&c, &a, &fds, &e), -E2BIG);
+	CHECK(fds.n <= QEMU_FDS_MAX);
+}
+
+int main(void)
+{
+	RUN(microvm_is_taken_where_it_can_be);
+	RUN(b33_qemu_is_confined);
+	RUN(b32_accelerator_and_cpu_go_together);
+	RUN(everything_is_handed_over_open);
+	RUN(b37_the_root_cannot_be_written);
+	RUN(b23_shares_carry_no_path_and_keep_read_only);
+	RUN(devices_and_disks_are_json);
+	RUN(too_many_descriptors_are_an_error);
+	return tap_done();
+}
