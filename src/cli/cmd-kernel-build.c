@@ -41,7 +41,7 @@ static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_er
 	if (r < 0)
 		return r;
 	if (!quiet)
-		progress_show(ctx);
+		progress_steps(ctx);
 	r = volt_kernel_build(ctx, text, &made, e);
 	progress_clear();
 	if (r == 0)

@@ -81,6 +81,22 @@ static void take_phases(void *data, bool output)
 		(void)json_object_set_new(r->phases, "workload", json_integer(now));
 }
 
+/* Emulation is slow and no boundary: a person is told, once, before anything else. */
+static void say_if_emulated(const struct run *r)
+{
+	json_auto_t *j = NULL;
+	const char *note;
+	char *text;
+
+	if (wish_is_quiet() || !isatty(STDERR_FILENO) ||
+	    volt_machine_inspect(r->machine, &text, NULL) < 0 ||
+	    parse_answer(text, &j, NULL) < 0)
+		return;
+	note = member(json_object_get(j, "state"), "accel_note");
+	if (*note)
+		(void)fprintf(stderr, "volt run: emulated: %s\n", note);
+}
+
 static int converse(struct run *r, struct volt_error *e)
 {
 	const struct session s = {
@@ -120,6 +136,7 @@ static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_er
 		wish_forget();
 		return status;
 	}
+	say_if_emulated(&w);
 	if (o.detach) {
 		take_phases(&w, false);
 		(void)puts(volt_machine_id(w.machine));

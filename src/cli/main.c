@@ -30,16 +30,6 @@ static int log_level(const char *name, struct volt_error *e)
 		    name);
 }
 
-static void print_log(void *data, int level, const char *line)
-{
-	const int *most = data;
-
-	if (level > *most)
-		return;
-	progress_clear();
-	(void)fprintf(stderr, "volt: %s\n", line);
-}
-
 static int run_in_context(const struct cmd *c, struct words *w, struct volt_error *e)
 {
 	int level = log_level(global.log_level, e), r;
@@ -56,7 +46,7 @@ static int run_in_context(const struct cmd *c, struct words *w, struct volt_erro
 	r = volt_ctx_new(root, &ctx, e);
 	if (r < 0)
 		return r;
-	volt_set_log(ctx, print_log, &level);
+	progress_log(ctx, level);
 	r = volt_set_qemu(ctx, qemu, e);
 	if (r == 0)
 		r = c->run(ctx, w->n, w->v, e);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -72,4 +73,27 @@ void progress_show(struct volt_ctx *ctx)
 {
 	if (isatty(STDERR_FILENO))
 		volt_set_progress(ctx, paint, NULL);
+}
+
+static int log_level;
+
+static void print_log(void *data, int level, const char *text)
+{
+	if (level > log_level)
+		return;
+	progress_clear();
+	(void)fprintf(stderr, "volt: %s\n", text);
+}
+
+void progress_log(struct volt_ctx *ctx, int level)
+{
+	log_level = level;
+	volt_set_log(ctx, print_log, NULL);
+}
+
+void progress_steps(struct volt_ctx *ctx)
+{
+	progress_show(ctx);
+	if (isatty(STDERR_FILENO) && log_level < LOG_INFO)
+		progress_log(ctx, LOG_INFO);
 }

@@ -8,3 +8,10 @@ void progress_show(struct volt_ctx *ctx);
 
 /* Takes the line away, if there is one. Before anything else is written there. */
 void progress_clear(void);
+
+/* What is worth saying but is no error goes to stderr, a line each, from @level on (as in
+ * syslog). */
+void progress_log(struct volt_ctx *ctx, int level);
+
+/* Steps of something that takes minutes, where a person watches. */
+void progress_steps(struct volt_ctx *ctx);

@@ -414,3 +414,8 @@ void wish_forget(void)
 	if (o.cidfile)
 		(void)unlink(o.cidfile);
 }
+
+bool wish_is_quiet(void)
+{
+	return o.quiet;
+}

@@ -19,3 +19,6 @@ int wish_create(struct volt_ctx *ctx, const json_t *spec, bool start,
 
 /* The machine could not be started and is gone: so is what told its id. */
 void wish_forget(void);
+
+/* Was --quiet given? */
+bool wish_is_quiet(void);
