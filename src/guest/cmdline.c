@@ -71,26 +71,22 @@ uint64_t tsc_khz(const struct tsc_sample *begin)
 const char *kernel_cmdline(enum cmdline_machine m, const char *arch, bool emulated,
 			   uint64_t khz, char text[static CMDLINE_SIZE])
 {
+	/* reboot=t: a reset by triple fault works on every PC. noreplace-smp: a machine with one
+	 * processor would patch 8,000 lock prefixes away. */
+	static const char of_pc[] = " noreplace-smp reboot=t i8042.noaux i8042.nomux "
+				    "i8042.dumbkbd 8250.nr_uarts=1";
+	/* One of its eight devices has the interrupt of the clock, whose driver would take it;
+	 * the guest gets the time from its host. */
+	static const char of_microvm[] = " pci=off initcall_blacklist=cmos_init";
 	bool pc = strcmp(arch, "x86_64") == 0;
-	const char *console = pc                           ? "ttyS0"
-			      : strcmp(arch, "arm64") == 0 ? "ttyAMA0"
-							   : "ttyS0";
 	int n;
 
 	/* panic=-1: a panic ends QEMU (-no-reboot) at once, and the supervisor sees it. */
 	n = snprintf(text, CMDLINE_SIZE,
 		     "console=%s quiet panic=-1 random.trust_cpu=on "
-		     "rcupdate.rcu_expedited=1 cryptomgr.notests",
-		     console);
-	if (pc)
-		n += snprintf(
-			text + n, CMDLINE_SIZE - (size_t)n,
-			" reboot=t i8042.noaux i8042.nomux i8042.dumbkbd 8250.nr_uarts=1");
-	/* One of a microvm's eight devices has the interrupt of the clock, whose driver would
-	 * take it; the guest gets the time from its host. */
-	if (pc && m == CMDLINE_MICROVM)
-		n += snprintf(text + n, CMDLINE_SIZE - (size_t)n,
-			      " pci=off initcall_blacklist=cmos_init");
+		     "rcupdate.rcu_expedited=1 cryptomgr.notests%s%s",
+		     strcmp(arch, "arm64") == 0 ? "ttyAMA0" : "ttyS0", pc ? of_pc : "",
+		     pc && m == CMDLINE_MICROVM ? of_microvm : "");
 	if (pc && emulated && khz > 0)
 		(void)snprintf(
 			text + n, CMDLINE_SIZE - (size_t)n,
