@@ -6,6 +6,8 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stddef.h>
+#include <string.h>
 
 #include "base/error.h"
 
@@ -16,23 +18,27 @@ struct archive_library archive_library;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static char why[256]; /* not loaded because of this; "": loaded */
 
+#define ARCHIVE_PLACE(f) { #f, offsetof(struct archive_library, f) },
+static const struct {
+	const char *name;
+	size_t offset;
+} functions[] = { ARCHIVE_FUNCTIONS(ARCHIVE_PLACE) };
+#undef ARCHIVE_PLACE
+
 static void load(void)
 {
 	struct archive_library l = { 0 };
 	void *handle = dlopen(SONAME, RTLD_NOW | RTLD_LOCAL);
-	const char *text;
+	void *function = handle;
 
-	/* Before the next call of dlerror() replaces it. */
-#define ARCHIVE_FIND(f) \
-	if (handle)     \
-		l.f = (typeof(l.f))dlsym(handle, #f);
-	ARCHIVE_FUNCTIONS(ARCHIVE_FIND)
-#undef ARCHIVE_FIND
-	text = dlerror();
-	if (text)
-		(void)snprintf(why, sizeof(why), "%s", text);
-	else
+	for (size_t i = 0; function && i < ARRAY_SIZE(functions); i++) {
+		function = dlsym(handle, functions[i].name);
+		memcpy((char *)&l + functions[i].offset, &function, sizeof(function));
+	}
+	if (function)
 		archive_library = l;
+	else
+		(void)snprintf(why, sizeof(why), "%s", dlerror());
 }
 
 int archive_load(struct volt_error *e)

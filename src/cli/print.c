@@ -2,6 +2,7 @@
 
 #include "cli/print.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -10,6 +11,8 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/strv.h"
+
+#define COLUMNS_MAX 16
 
 int format_is_json(const char *format, struct volt_error *e)
 {
@@ -49,6 +52,7 @@ int table_new(const char *const *titles, size_t n, struct table **ret)
 	struct table *t = calloc(1, sizeof(*t));
 	int r = 0;
 
+	assert(n > 0 && n <= COLUMNS_MAX);
 	if (!t)
 		return -ENOMEM;
 	t->n_columns = n;
@@ -114,11 +118,7 @@ static size_t column_width(const struct table *t, size_t column, size_t first)
 
 void table_print(const struct table *t, bool titles, FILE *f)
 {
-	size_t first = titles ? 0 : 1;
-
-	if (t->n_columns > 16)
-		return;
-	size_t width[16];
+	size_t first = titles ? 0 : 1, width[COLUMNS_MAX] = { 0 };
 
 	for (size_t c = 0; c < t->n_columns; c++)
 		width[c] = column_width(t, c, first);
