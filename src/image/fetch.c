@@ -69,21 +69,29 @@ static void report(struct fetch *f, const char *what, int ended)
 
 /* --- arrivals --- */
 
-/* Whether a blob is a layer, as far as can be told: the manifest says so, or, where that
- * arrives last, it is no JSON. */
+/* gzip, zstd, or the magic number of a tar header. What is none of them may still be a
+ * layer, but is not begun before the manifest says so. */
+static bool looks_like_layer(int dir, const char *name)
+{
+	static const uint8_t gzip[] = { 0x1f, 0x8b }, zstd[] = { 0x28, 0xb5, 0x2f, 0xfd };
+	_cleanup_close_ int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	uint8_t head[512] = { 0 };
+
+	return fd >= 0 && pread_full(fd, head, sizeof(head), 0) > 0 &&
+	       (memcmp(head, gzip, sizeof(gzip)) == 0 ||
+		memcmp(head, zstd, sizeof(zstd)) == 0 ||
+		memcmp(head + 257, "ustar", 5) == 0);
+}
+
+/* Whether a blob is a layer, as far as can be told: the manifest may arrive last. */
 static bool is_layer(const struct fetch *f, const char *name, const struct digest *d)
 {
-	_cleanup_close_ int fd = -1;
-	char first;
-
-	for (size_t i = 0; f->manifest && i < f->manifest->n_layers; i++)
+	if (!f->manifest)
+		return looks_like_layer(f->blobs, name);
+	for (size_t i = 0; i < f->manifest->n_layers; i++)
 		if (digest_equal(&f->manifest->layers[i].digest, d))
 			return true;
-	if (f->manifest)
-		return false;
-	fd = openat(f->blobs, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	return fd >= 0 && pread(fd, &first, 1, 0) == 1 && first != '{' && first != ' ' &&
-	       first != '\n';
+	return false;
 }
 
 static int on_arrival(struct fetch *f, int notify, struct volt_error *e)

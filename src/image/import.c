@@ -42,7 +42,7 @@ int import_begin(struct images *is, const char *blobs, struct import *im,
 
 void import_end(struct import *im)
 {
-	for (size_t i = 0; im->trees && i < im->manifest->n_layers; i++)
+	for (size_t i = 0; im->trees && im->held && i < im->manifest->n_layers; i++)
 		if (im->held[i])
 			layer_free(im->trees[i]);
 	free(im->trees);

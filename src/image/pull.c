@@ -171,13 +171,21 @@ static char *local_name(const struct image_name *n)
 	return image_name_text(&copy);
 }
 
+/* By architecture alone: an index may have given an older variant. */
+static bool platform_fits(const char *arch, const struct platform *wanted)
+{
+	const struct platform *p = platform_find(arch);
+
+	return !p || strcmp(p->oci_arch, wanted->oci_arch) == 0;
+}
+
 /* It is held: perhaps under another name, perhaps through another index. */
 static int use_held(struct import *im, const struct image *held, const char *name,
 		    const struct digest *index, struct image **ret, struct volt_error *e)
 {
 	int r;
 
-	if (im->wanted && *held->arch && strcmp(held->arch, im->wanted->arch) != 0)
+	if (im->wanted && !platform_fits(held->arch, im->wanted))
 		return fail(e, ENOENT, "the image is for %s, not for %s", held->arch,
 			    im->wanted->arch);
 	r = name_write(im->images, name, &held->manifest, index, e);
@@ -283,12 +291,12 @@ static int find_here(struct images *is, const struct source *s, const char *text
 	if (strncmp(text, s->transport, strlen(s->transport)) == 0)
 		text += strlen(s->transport);
 	r = image_find(is, text, &img, e);
-	if (r == 0 && (!o->arch || !p || strcmp(img->arch, p->arch) == 0)) {
+	if (r == 0 && (!o->arch || !p || platform_fits(img->arch, p))) {
 		*ret = TAKE_PTR(img);
 		return 1;
 	}
-	if (r < 0 && r != -ENOENT)
-		return r;
+	if (r < 0 && r != -ENOENT && s->kind == SOURCE_REGISTRY)
+		return r; /* podman's storage has more ways to say a name */
 	if (o->policy != IMAGE_PULL_NEVER)
 		return 0;
 	return r < 0 ? r : fail(e, ENOENT, "the image that is here is for %s", img->arch);
@@ -322,6 +330,19 @@ static int pull_storage(struct images *is, struct source *s, const struct image_
 	return name ? pull_source(is, s, name, o, ret, e) : fail_oom(e);
 }
 
+/* Whether entry @i is meant by @ref, which may be any of the image's tags. */
+static bool ref_matches(const struct contents *c, size_t i, const char *ref)
+{
+	_cleanup_(image_name_freep) struct image_name *n = NULL;
+	_cleanup_free_ char *full = NULL;
+
+	if (strcmp(c->transport, "docker-archive:") != 0 ||
+	    image_name_parse(ref, &n, NULL) < 0)
+		return strcmp(ref, c->refs.v[i]) == 0;
+	full = image_name_text(n);
+	return full && strcmp(full, c->names.v[i]) == 0;
+}
+
 static int pull_path(struct images *is, struct source *s, const struct image_pull *o,
 		     struct image **ret, struct volt_error *e)
 {
@@ -331,12 +352,14 @@ static int pull_path(struct images *is, struct source *s, const struct image_pul
 
 	if (r < 0)
 		return r;
+	for (size_t i = 1; i < c.refs.n && !s->ref; i++)
+		if (strcmp(c.refs.v[i], c.refs.v[0]) != 0)
+			return fail(e, EINVAL,
+				    "it holds several images; say which, as in '%s%s:%s'",
+				    s->transport, s->place, c.refs.v[0]);
 	for (size_t i = 0; i < c.refs.n && !name; i++)
-		if (!s->ref || strcmp(s->ref, c.refs.v[i]) == 0)
+		if (!s->ref || ref_matches(&c, i, s->ref))
 			name = c.names.v[i];
-	if (!s->ref && c.refs.n > 1)
-		return fail(e, EINVAL, "it holds %zu images; say which, as in '%s%s:%s'",
-			    c.refs.n, s->transport, s->place, c.refs.v[0]);
 	return pull_source(is, s, name && *name ? name : NULL, o, ret, e);
 }
 

@@ -620,6 +620,29 @@ static void what_is_saved_comes_back_with_its_digest(void)
 	}
 }
 
+/* A docker archive has one image with many names: any of them may be asked for. */
+static void a_tag_of_an_archive_is_the_name_here(void)
+{
+	_cleanup_world_ struct world w;
+	_cleanup_(image_freep) struct image *img = NULL;
+	char path[100], source[200];
+
+	CHECK(world_open(&w));
+	CHECK_INT(pull_text(&w, "1", "app:v1", NULL), 0);
+	(void)snprintf(path, sizeof(path), "%s/archive", w.f.path);
+	CHECK_INT(image_save(w.is, "app:v1", path, IMAGE_DOCKER_ARCHIVE, &w.f.e), 0);
+	CHECK_INT(rm(&w, "app:v1", false), 0);
+	(void)snprintf(source, sizeof(source), "docker-archive:%s:localhost/app:v1",
+		       path);
+	CHECK_INT(image_pull(w.is, source, NULL, &img, &w.f.e), 0);
+	CHECK_STR(img->name, "localhost/app:v1");
+	image_free(TAKE_PTR(img));
+	(void)snprintf(source, sizeof(source), "docker-archive:%s:localhost/other:v1",
+		       path);
+	CHECK(image_pull(w.is, source, NULL, &img, &w.f.e) < 0);
+	CHECK(!img);
+}
+
 /* --- built --- */
 
 static void a_program_becomes_an_image_and_always_the_same(void)
@@ -711,6 +734,7 @@ int main(void)
 	RUN(b6_prune_takes_what_has_no_name);
 	RUN(a_layer_that_another_image_has_stays);
 	RUN(what_is_saved_comes_back_with_its_digest);
+	RUN(a_tag_of_an_archive_is_the_name_here);
 	RUN(a_program_becomes_an_image_and_always_the_same);
 	RUN(what_is_no_program_is_refused);
 	return tap_done();
