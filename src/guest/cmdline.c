@@ -87,10 +87,13 @@ const char *kernel_cmdline(enum cmdline_machine m, const char *arch, bool emulat
 		     "rcupdate.rcu_expedited=1 cryptomgr.notests%s%s",
 		     strcmp(arch, "arm64") == 0 ? "ttyAMA0" : "ttyS0", pc ? of_pc : "",
 		     pc && m == CMDLINE_MICROVM ? of_microvm : "");
+	/* lapic_khz: QEMU's APIC timer; only volt's own kernel (kernel/x86_64.append) takes
+	 * it, others measure. */
 	if (pc && emulated && khz > 0)
 		(void)snprintf(
 			text + n, CMDLINE_SIZE - (size_t)n,
-			" tsc_early_khz=%llu tsc=reliable no_timer_check mitigations=off",
+			" lapic_khz=1000000 tsc_early_khz=%llu tsc=reliable no_timer_check "
+			"mitigations=off",
 			(unsigned long long)khz);
 	return text;
 }

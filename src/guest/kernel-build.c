@@ -28,10 +28,14 @@
 
 static const struct target {
 	const char *arch, *machine, *make, *image, *cross;
+	const char *append_to; /* what <arch>.append beside the configuration is for */
 } targets[] = {
-	{ "x86_64", "x86_64", "x86_64", "arch/x86/boot/bzImage", "x86_64-linux-gnu-" },
-	{ "arm64", "aarch64", "arm64", "arch/arm64/boot/Image", "aarch64-linux-gnu-" },
-	{ "riscv64", "riscv64", "riscv", "arch/riscv/boot/Image", "riscv64-linux-gnu-" },
+	{ "x86_64", "x86_64", "x86_64", "arch/x86/boot/bzImage", "x86_64-linux-gnu-",
+	  "arch/x86/kernel/apic/apic.c" },
+	{ "arm64", "aarch64", "arm64", "arch/arm64/boot/Image", "aarch64-linux-gnu-",
+	  NULL },
+	{ "riscv64", "riscv64", "riscv", "arch/riscv/boot/Image", "riscv64-linux-gnu-",
+	  NULL },
 };
 
 struct build {
@@ -78,6 +82,32 @@ static const char *wanted_tar(const char *path)
 		       : NULL;
 }
 
+/* volt's addition to the sources goes behind the end of one file, where no other version of
+ * the kernel can move it away. Only what was unpacked here is changed. */
+static int append_own(const struct build *b, struct volt_error *e)
+{
+	_cleanup_close_ int source = -1, fd = -1;
+	_cleanup_free_ char *text = NULL;
+	size_t size, stem = strlen(b->o->config) - strlen(".config");
+	char path[PATH_MAX];
+	int r;
+
+	if (!b->target->append_to)
+		return 0;
+	(void)snprintf(path, sizeof(path), "%.*s.append", (int)stem, b->o->config);
+	r = read_file_at(AT_FDCWD, path, LIST_MAX, &text, &size);
+	if (r < 0)
+		return fail_code(e, r, "read '%s'", path);
+	source = open_beneath(b->work.fd, "source", O_DIRECTORY, 0);
+	fd = source < 0
+		     ? source
+		     : open_beneath(source, b->target->append_to, O_WRONLY | O_APPEND, 0);
+	r = fd < 0 ? fd : write_all(fd, text, size);
+	return r < 0 ? fail_code(e, r, "append to '%s' of the sources",
+				 b->target->append_to)
+		     : 0;
+}
+
 static int unpack_sources(struct build *b, const char *tar, struct volt_error *e)
 {
 	_cleanup_close_ int fd = mkdir_beneath(b->work.fd, "source", 0700);
@@ -93,7 +123,7 @@ static int unpack_sources(struct build *b, const char *tar, struct volt_error *e
 	s.argv = argv;
 	s.cwd = fd;
 	r = spawn_run(&s, 0, NULL, e);
-	if (r < 0)
+	if (r < 0 || (r = append_own(b, e)) < 0)
 		return r;
 	return asprintf(&b->source, "%s/source", b->work.path) < 0 ? fail_oom(e) : 0;
 }

@@ -83,7 +83,7 @@ struct kernel_build {
 	const char *name;   /* NULL: "volt-<release>" */
 	const char *arch;   /* NULL: the host's */
 	const char *source; /* directory or tar archive; NULL: Debian's package */
-	const char *config; /* path of kernel/<arch>.config */
+	const char *config; /* path of kernel/<arch>.config; <arch>.append is beside */
 	unsigned int jobs;  /* 0: one for each CPU */
 };
 int kernel_build(const struct kernels *ks, const struct kernel_build *o,

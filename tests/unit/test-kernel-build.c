@@ -63,7 +63,8 @@ static void put_image(void)
 
 static const char good[] =
 	"olddefconfig:\n\t@grep -q CONFIG_MADE=y $(O)/.config\n"
-	"bzImage:\n\t@echo \"  CC      everything for $(ARCH)\"\n"
+	"bzImage:\n\t@if [ -s arch/x86/kernel/apic/apic.c ]; then echo error: changed; false; fi\n"
+	"\t@echo \"  CC      everything for $(ARCH)\"\n"
 	"\t@mkdir -p $(O)/arch/x86/boot\n\t@cp image $(O)/arch/x86/boot/bzImage\n"
 	"\t@printf 'k/virtio_pci.ko\\nk/virtio_console.ko\\nk/virtio_blk.ko\\n"
 	"k/virtio_net.ko\\nk/erofs.ko\\nk/overlay.ko\\nk/9p.ko\\n' >$(O)/modules.builtin\n";
@@ -136,6 +137,19 @@ static void sources_may_be_an_archive(void)
 	CHECK(is_clean());
 }
 
+static void unpacked_sources_get_volt_s_addition(void)
+{
+	char archive[300];
+
+	(void)snprintf(archive, sizeof(archive), "%s/linux.tar", root);
+	put_text("x86_64.append", "this stops the build\n");
+	CHECK_INT(build(archive, "stopped", NULL), -EIO);
+	CHECK(strstr(e.msg, "error: changed"));
+	CHECK_INT(build(source, "unchanged", NULL),
+		  0); /* a directory of the user's own */
+	put_text("x86_64.append", "");
+}
+
 static void a_failure_of_make_is_told_by_its_line(void)
 {
 	put_text("source/Makefile",
@@ -180,6 +194,9 @@ static void what_a_dead_build_has_left_is_removed(void)
 
 int main(void)
 {
+	static const char *const parts[] = { "source/arch", "source/arch/x86",
+					     "source/arch/x86/kernel",
+					     "source/arch/x86/kernel/apic" };
 	char init[256];
 	struct store *store;
 
@@ -187,15 +204,21 @@ int main(void)
 	    store_open(rootfd, &store, &e) < 0 || mkdirat(rootfd, "source", 0700) < 0)
 		return 1;
 	(void)snprintf(source, sizeof(source), "%s/source", root);
-	(void)snprintf(config, sizeof(config), "%s/config", root);
+	(void)snprintf(config, sizeof(config), "%s/x86_64.config", root);
 	(void)snprintf(init, sizeof(init), "%s/init", root);
 	put_text("init", "the init");
-	put_text("config", "CONFIG_MADE=y\n");
+	put_text("x86_64.append", "");
+	put_text("x86_64.config", "CONFIG_MADE=y\n");
 	put_text("source/Makefile", good);
+	for (size_t k = 0; k < ARRAY_SIZE(parts); k++)
+		if (mkdirat(rootfd, parts[k], 0700) < 0)
+			return 1;
+	put_text("source/arch/x86/kernel/apic/apic.c", "");
 	put_image();
 	ks = (struct kernels){ rootfd, store, init };
 	RUN(what_make_makes_becomes_a_kernel);
 	RUN(sources_may_be_an_archive);
+	RUN(unpacked_sources_get_volt_s_addition);
 	RUN(a_failure_of_make_is_told_by_its_line);
 	RUN(what_lacks_a_driver_is_refused);
 	RUN(sources_that_are_not_there_are_named);
