@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/strv.h"
 #include "lib/internal.h"
+#include "lib/summary.h"
 
 /* --- filters: several of one key are alternatives, different keys must all hold --- */
 
@@ -157,15 +158,20 @@ static int filters_parse(const json_t *options, bool *all, struct filters *ret,
 	return 0;
 }
 
-/* What a list shows; how a machine is started and undone is for inspect. */
-static json_t *summary(const struct state *st)
+static void write_list(FILE *f, const struct machine_list *l, bool all,
+		       const struct filters *filters)
 {
-	static const char *const inner[] = { "undo", "boot_id", "phases", "version" };
-	json_t *j = state_to_json(st);
+	const char *separator = "";
 
-	for (size_t i = 0; j && i < ARRAY_SIZE(inner); i++)
-		(void)json_object_del(j, inner[i]);
-	return j;
+	(void)putc_unlocked('[', f);
+	for (size_t i = 0; i < l->n; i++) {
+		if ((!all && !is_up(&l->v[i])) || !passes(filters, &l->v[i]))
+			continue;
+		(void)fputs(separator, f);
+		summary_write(f, &l->v[i]);
+		separator = ",";
+	}
+	(void)putc_unlocked(']', f);
 }
 
 int volt_machine_list(struct volt_ctx *ctx, const char *options, char **ret,
@@ -173,22 +179,26 @@ int volt_machine_list(struct volt_ctx *ctx, const char *options, char **ret,
 {
 	static const char *const known[] = { "all", "filters", NULL };
 	_cleanup_(machine_list_done) struct machine_list l = { 0 };
-	json_auto_t *o = NULL, *list = json_array();
+	_cleanup_free_ char *text = NULL;
 	struct filters filters = { .n = 0 };
+	json_auto_t *o = NULL;
 	bool all = false;
+	size_t size;
+	FILE *f;
 	int r;
 
 	if ((r = document_parse(options, known, &o, e)) < 0 ||
 	    (r = filters_parse(o, &all, &filters, e)) < 0 ||
 	    (r = machine_list(ctx_env(ctx), &l, e)) < 0)
 		return r;
-	for (size_t i = 0; i < l.n; i++) {
-		if ((!all && !is_up(&l.v[i])) || !passes(&filters, &l.v[i]))
-			continue;
-		if (json_array_append_new(list, summary(&l.v[i])) < 0)
-			return fail_oom(e);
-	}
-	return answer(0, TAKE_PTR(list), ret, e);
+	f = open_memstream(&text, &size);
+	if (!f)
+		return fail_oom(e);
+	write_list(f, &l, all, &filters);
+	if (fclose(f) != 0)
+		return fail_oom(e);
+	*ret = TAKE_PTR(text);
+	return 0;
 }
 
 int volt_machine_prune(struct volt_ctx *ctx, char **ret, struct volt_error *e)

@@ -5,6 +5,7 @@
 
 #include "image/image.h"
 #include "lib/internal.h"
+#include "lib/summary.h"
 #include "tap.h"
 
 /* What runs, for the wish @wish and an image with @config. */
@@ -135,8 +136,47 @@ static void a_config_of_other_types_is_refused(void)
 	}
 }
 
+static void a_list_shows_what_the_state_has(void)
+{
+	struct port ports[] = { { "127.0.0.1", 8080, 80, false },
+				{ "::1", 53, 53, true } };
+	char *labels[] = { (char[]){ "a=b\"c\\" }, (char[]){ "k=" }, NULL };
+	struct state st = {
+		.id = "00ff",
+		.name = (char[]){ "web" },
+		.image = (char[]){ "localhost/x:1" },
+		.command = (char[]){ "sh -c \"\t\x01\xc3\xa4\"" },
+		.created_at = 1700000000123456789,
+		.labels = { labels, 2 },
+		.ports = { ports, 2 },
+		.rm = true,
+		.status = STATUS_FAILED,
+		.reason = (char[]){ "it \\ broke" },
+		.exit_code = 125,
+		.oom = true,
+		.rung = RUNG_KILL,
+		.started_at = 1700000001000000000,
+		.finished_at = 1700000002000000000,
+		.restarts = 3,
+		.accel = ACCEL_TCG,
+	};
+	json_auto_t *whole = state_to_json(&st), *shown = NULL;
+	_cleanup_free_ char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	CHECK(f && whole);
+	summary_write(f, &st);
+	CHECK_INT(fclose(f), 0);
+	shown = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	CHECK(shown != NULL);
+	CHECK_INT(json_object_del(whole, "version"), 0);
+	CHECK(json_equal(whole, shown));
+}
+
 int main(void)
 {
+	RUN(a_list_shows_what_the_state_has);
 	RUN(args_are_merged_as_podman_does);
 	RUN(nothing_to_run_is_said);
 	RUN(b4_the_image_s_config_is_followed);
