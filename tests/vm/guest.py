@@ -120,7 +120,7 @@ class Guest:
             machine = "microvm,acpi=off,rtc=on,isa-serial=on"
         args += ["-M", machine]
         args += ["-kernel", kernel, "-initrd", initrd]
-        args += ["-append", "console=ttyS0 reboot=t panic=-1 tsc_early_khz=%d %s" % (tsc_khz(), append)]
+        args += ["-append", "console=ttyS0 reboot=t panic=-1 noreplace-smp lapic_khz=1000000 tsc_early_khz=%d %s" % (tsc_khz(), append)]
         args += ["-serial", "stdio"]
         args += ["-chardev", "socket,id=agent,fd=%d" % theirs.fileno()]
         args += ["-device", "virtio-serial-" + bus]
