@@ -174,7 +174,8 @@ static int check_startable(struct machine *m, struct volt_error *e)
 static int try_start(struct machine *m, const struct start_options *o, int *ret_status,
 		     struct volt_error *e)
 {
-	_cleanup_(starting_done) struct starting s = { -1, -1, -1, -1, -1, PREPARED_INIT };
+	_cleanup_(
+		starting_done) struct starting s = { -1, -1, -1, -1, -1, PREPARED_INIT };
 	int r;
 
 	TRY(machine_prepare(m, &s.prepared, e));
