@@ -22,11 +22,13 @@
 #include "vm/server.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/io.h"
 #include "base/json.h"
@@ -495,10 +497,35 @@ void server_end(struct server *s, int code, const char *reason, const json_t *re
 	s->io = sd_event_source_disable_unref(s->io);
 }
 
-bool server_busy(const struct server *s)
+/* Those that have something to read still. */
+static size_t fill_poll(const struct server *s, struct pollfd p[CLIENTS_MAX],
+			struct client *of[CLIENTS_MAX])
 {
-	for (const struct client *c = s->clients; c; c = c->next)
-		if (c->state != CLIENT_DEAD)
-			return true;
-	return false;
+	size_t n = 0;
+
+	for (struct client *c = s->clients; c; c = c->next) {
+		if (c->state == CLIENT_DEAD || c->out_sent == c->out_size)
+			continue;
+		p[n] = (struct pollfd){ .fd = c->fd, .events = POLLOUT };
+		of[n++] = c;
+	}
+	return n;
+}
+
+void server_drain(struct server *s, int ms)
+{
+	const int64_t end = clock_monotonic() + ms * (int64_t)1000000;
+	struct client *of[CLIENTS_MAX];
+	struct pollfd p[CLIENTS_MAX];
+	int64_t left = ms;
+	size_t n;
+
+	while (left > 0 && (n = fill_poll(s, p, of)) > 0) {
+		if (poll(p, n, (int)left) < 0 && errno != EINTR)
+			break;
+		for (size_t i = 0; i < n; i++)
+			if (p[i].revents)
+				flush(of[i]);
+		left = (end - clock_monotonic()) / 1000000;
+	}
 }

@@ -61,5 +61,5 @@ void server_resume(struct server *s);
  * @reply. Then nobody is listened to any more. */
 void server_end(struct server *s, int code, const char *reason, const json_t *reply);
 
-/* Has anybody something to read still? */
-bool server_busy(const struct server *s);
+/* Waits, outside the event loop, until all of them have read that; at most @ms. */
+void server_drain(struct server *s, int ms);

@@ -41,14 +41,13 @@
 #include "vm/internal.h"
 #include "vm/sup.h"
 
-#define RETRY_S       1
-#define FINAL_TRIES   60
-#define BACKOFF_MIN   100u
-#define BACKOFF_MAX   60000u
-#define STABLE_NS     10000000000ll /* a run that long was a good one */
-#define FAREWELL_S    10            /* for attached clients to read the last of it */
-#define EXIT_VOLT     125
-#define PRIORITY_LAST 2000
+#define RETRY_S     1
+#define FINAL_TRIES 60
+#define BACKOFF_MIN 100u
+#define BACKOFF_MAX 60000u
+#define STABLE_NS   10000000000ll /* a run that long was a good one */
+#define FAREWELL_MS 10000         /* for attached clients to read the last of it */
+#define EXIT_VOLT   125
 
 /* --- state on disk --- */
 
@@ -418,18 +417,6 @@ static int set_up(struct sup *s, struct volt_error *e)
 
 /* --- the end of the whole --- */
 
-static int on_farewell_over(sd_event_source *source, uint64_t usec, void *data)
-{
-	return sd_event_exit(data, 0);
-}
-
-static int on_idle(sd_event_source *source, void *data)
-{
-	struct sup *s = data;
-
-	return server_busy(s->server) ? 0 : sd_event_exit(s->ev, 0);
-}
-
 /* Lets everybody read what is meant for them, for a while. */
 static void say_farewell(struct sup *s, int code, const char *reason)
 {
@@ -439,13 +426,7 @@ static void say_farewell(struct sup *s, int code, const char *reason)
 	    json_object_set_new(reply, "exit_code", json_integer(code)) < 0)
 		return;
 	server_end(s->server, code, reason, reply);
-	if (!server_busy(s->server) ||
-	    sd_event_add_time_relative(s->ev, NULL, CLOCK_BOOTTIME,
-				       FAREWELL_S * 1000000ull, 0, on_farewell_over,
-				       s->ev) < 0 ||
-	    sd_event_add_post(s->ev, NULL, on_idle, s) < 0)
-		return;
-	(void)sd_event_loop(s->ev);
+	server_drain(s->server, FAREWELL_MS);
 }
 
 static enum status final_status(const struct sup *s)

@@ -654,6 +654,35 @@ static void a_slow_client_gets_every_byte(void)
 	CHECK_INT(machine_remove(m, true, NULL), 0);
 }
 
+/* By then QEMU is gone and all is undone; what is left is in the supervisor's queue. */
+static void a_client_that_reads_late_gets_the_last_word(void)
+{
+	_cleanup_(machine_closep) struct machine *m =
+		make("late", "", "raw:400000 exit:6");
+	struct attach_event ev = { .kind = ATTACH_OUT };
+	_cleanup_(state_done) struct state st = { 0 };
+	struct started s;
+	size_t got = 0;
+
+	CHECK_INT(start(m, NULL, &s, true), 0);
+	CHECK_INT(report(&s), 0);
+	for (int i = 0; i < 500 && st.status != STATUS_EXITED; i++) {
+		(void)poll(NULL, 0, 10);
+		state_done(&st);
+		CHECK_INT(state_read(m->dirfd, &st, NULL), 0);
+	}
+	CHECK_INT(st.status, STATUS_EXITED);
+	while (ev.kind == ATTACH_OUT) {
+		CHECK_INT(next_event(s.attach, &ev), 0);
+		got += ev.kind == ATTACH_OUT ? ev.size : 0;
+	}
+	CHECK_INT(ev.kind, ATTACH_EXIT);
+	CHECK_INT(ev.code, 6);
+	CHECK(got >= 400000);
+	attach_close(s.attach);
+	CHECK_INT(machine_remove(m, true, NULL), 0);
+}
+
 static void only_one_client_has_stdin(void)
 {
 	_cleanup_(machine_closep) struct machine *m =
@@ -741,6 +770,7 @@ static void run_all(void)
 	RUN(stdin_comes_back_and_ends);
 	RUN(a_client_that_does_not_read_cannot_hold_up_a_stop);
 	RUN(a_slow_client_gets_every_byte);
+	RUN(a_client_that_reads_late_gets_the_last_word);
 	RUN(only_one_client_has_stdin);
 	RUN(twenty_at_once);
 	RUN(requests_that_make_no_sense_are_refused);
