@@ -29,7 +29,7 @@
 
 static char top[] = "/tmp/volt-test-XXXXXX";
 static struct vm_env env;
-static int empty = -1;
+static int empty = -1, errors = -1; /* errors: what supervisors write to stderr */
 
 static int set_up(void)
 {
@@ -47,6 +47,7 @@ static int set_up(void)
 	env.qemu_dir = strdup(path);
 	env.supervisor = SUPERVISOR;
 	empty = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	errors = open(top, O_TMPFILE | O_RDWR | O_APPEND | O_CLOEXEC, 0600);
 	return symlink(FAKE_QEMU, link);
 }
 
@@ -60,6 +61,7 @@ static void tear_down(void)
 	(void)close(env.rootfd);
 	(void)close(env.runfd);
 	(void)close(empty);
+	(void)close(errors);
 	free((char *)env.qemu_dir);
 }
 
@@ -135,7 +137,7 @@ static int start(struct machine *m, const char *const *options, struct started *
 	(void)strv_add(&argv, machine_id(m));
 	s.argv = (const char *const *)argv.v;
 	s.keep_fds = keep;
-	s.err = 2;
+	s.err = errors;
 	r = spawn_start(&s, &pid, NULL, &e);
 	(void)close(status[1]);
 	closep(&pair[1]);
@@ -745,6 +747,17 @@ static void requests_that_make_no_sense_are_refused(void)
 	CHECK_INT(machine_remove(m, true, &e), 0);
 }
 
+/* No sanitizer, no assertion, in any of the runs above. */
+static void no_supervisor_had_anything_to_say(void)
+{
+	char text[512];
+	ssize_t n = pread(errors, text, sizeof(text) - 1, 0);
+
+	if (n > 0)
+		printf("# %.*s\n", (int)strcspn(text, "\n"), text);
+	CHECK_INT(n, 0);
+}
+
 static void run_all(void)
 {
 	RUN(output_and_exit_code_arrive);
@@ -774,6 +787,7 @@ static void run_all(void)
 	RUN(only_one_client_has_stdin);
 	RUN(twenty_at_once);
 	RUN(requests_that_make_no_sense_are_refused);
+	RUN(no_supervisor_had_anything_to_say);
 }
 
 int main(void)
