@@ -20,9 +20,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/io.h"
@@ -207,10 +212,23 @@ static void make_mac(const char *id, char mac[static NET_MAC_SIZE])
 	(void)snprintf(mac, NET_MAC_SIZE, "52:54:00:%.2s:%.2s:%.2s", id, id + 2, id + 4);
 }
 
+/* passt insists on a user namespace, which a container or a chroot may forbid. A child that
+ * is made in one and ends at once tells. */
+static bool can_confine(void)
+{
+	long pid = syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL);
+
+	if (pid == 0)
+		_exit(0);
+	while (pid > 0 && waitpid((pid_t)pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	return pid > 0;
+}
+
 /* Fills l->note when it cannot be passt, or not as closed as usual. */
 static enum net_kind choose(const struct ports *ports, struct net_link *l)
 {
-	bool installed = passt_installed();
+	bool installed = passt_installed() && can_confine();
 
 	if (installed && has_route4() && publishes_udp(ports))
 		(void)snprintf(
@@ -227,7 +245,7 @@ static enum net_kind choose(const struct ports *ports, struct net_link *l)
 	} else {
 		(void)snprintf(
 			l->note, sizeof(l->note),
-			"passt is not installed: slower, and the machine can reach "
+			"passt is not installed or may not confine itself: slower, and the machine can reach "
 			"what listens on the host's loopback");
 	}
 	return NET_SLIRP;
