@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include "base/io.h"
 #include "store-lib.h"
 
 /* Adds a large object as a stream; the error of whatever fails first. */
@@ -104,13 +106,36 @@ static void store_without_permission_is_a_clear_error(void)
 	CHECK(!s);
 }
 
-/* In a mount namespace of its own, so that nothing stays mounted. */
+static int write_text(const char *path, const char *text)
+{
+	_cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : write_all(fd, text, strlen(text));
+}
+
+/* A mount namespace of its own, so that nothing stays mounted; without root in a user
+ * namespace, whose files need an owner that exists. */
+static int own_mounts(void)
+{
+	char uid_map[32], gid_map[32];
+
+	(void)snprintf(uid_map, sizeof(uid_map), "0 %u 1", geteuid());
+	(void)snprintf(gid_map, sizeof(gid_map), "0 %u 1", getegid());
+	if (geteuid() == 0)
+		return unshare(CLONE_NEWNS);
+	if (unshare(CLONE_NEWNS | CLONE_NEWUSER) < 0 ||
+	    write_text("/proc/self/setgroups", "deny") < 0 ||
+	    write_text("/proc/self/gid_map", gid_map) < 0)
+		return -1;
+	return write_text("/proc/self/uid_map", uid_map);
+}
+
 static int full_disk(void)
 {
 	struct fixture f;
-	int r, flags = CLONE_NEWNS | (geteuid() == 0 ? 0 : CLONE_NEWUSER);
+	int r;
 
-	if (unshare(flags) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	if (own_mounts() < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 	    mount("volt-test", "/mnt", "tmpfs", 0, "size=512k,mode=0777") < 0)
 		return 77;
 	if (!fixture_open_in(&f, "/mnt"))
