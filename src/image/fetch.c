@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -24,7 +25,6 @@
 #include "base/spawn.h"
 
 #define REPORT_EACH_MS 100
-#define LOG_NAME       "skopeo.log"
 #define LOG_MAX        ((size_t)64 << 10)
 
 /* --- progress --- */
@@ -145,11 +145,10 @@ static int run_start(struct run *r, const struct fetch *f, const struct strv *ar
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", f->blobs);
 	if (r->notify < 0 || inotify_add_watch(r->notify, path, IN_MOVED_TO) < 0)
 		return fail_errno(e, "watch for layers");
-	r->log = openat(f->staging->dir, LOG_NAME,
-			O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW | O_CLOEXEC,
-			0600);
+	/* In memory: on a full disk there would be no room for why it failed. */
+	r->log = memfd_create("skopeo", MFD_CLOEXEC);
 	if (r->log < 0)
-		return fail_errno(e, "make " LOG_NAME);
+		return fail_errno(e, "make a place for the messages of 'skopeo'");
 	s.argv = (const char *const *)args->v;
 	s.err = r->log;
 	s.cwd = f->staging->dir;
@@ -170,6 +169,9 @@ static int run_failed(struct run *r, int status, struct volt_error *e)
 		return fail(e, EIO, "'skopeo' failed (status %d)", WEXITSTATUS(status));
 	while (n > 0 && strchr(" \t\r\n", text[n - 1]))
 		text[--n] = '\0';
+	if (n == 0)
+		return fail(e, EIO, "'skopeo' failed (status %d) and did not say why",
+			    WEXITSTATUS(status));
 	line = strrchr(text, '\n');
 	return skopeo_explain(line ? line + 1 : text, e);
 }
