@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
+#define DEFINES_FAIL
 #include "base/error.h"
 
 #include <errno.h>

@@ -22,3 +22,19 @@ int fail_code(struct volt_error *e, int r, const char *fmt, ...) _printf_(3, 4);
 int fail_in(struct volt_error *e, int r, const char *fmt, ...) _printf_(3, 4);
 
 int fail_oom(struct volt_error *e);
+
+#if defined(__clang_analyzer__) && !defined(DEFINES_FAIL)
+/* The analyzer sees one file at a time and would follow paths on which these return
+ * success. */
+static inline int negative_(int r)
+{
+	if (r >= 0)
+		__builtin_unreachable();
+	return r;
+}
+#define fail(...)       negative_(fail(__VA_ARGS__))
+#define fail_errno(...) negative_(fail_errno(__VA_ARGS__))
+#define fail_code(...)  negative_(fail_code(__VA_ARGS__))
+#define fail_in(...)    negative_(fail_in(__VA_ARGS__))
+#define fail_oom(...)   negative_(fail_oom(__VA_ARGS__))
+#endif
