@@ -33,11 +33,11 @@ struct unpack {
 	const struct layer_limits *limits;
 	pthread_mutex_t mutex;
 	pthread_cond_t wake;
-	pthread_t threads[THREADS_MAX];
+	pthread_t threads[THREADS_MAX], writeback;
 	unsigned n_threads, threads_max, n_idle;
 	struct job **jobs;
 	size_t n_jobs, n_taken, n_ended;
-	bool quit, failed;
+	bool quit, failed, has_writeback;
 	atomic_bool cancel;
 };
 
@@ -119,6 +119,27 @@ static void *thread_run(void *data)
 	return NULL;
 }
 
+static void *writeback_run(void *data)
+{
+	struct unpack *u = data;
+	size_t written = 0;
+
+	(void)pthread_mutex_lock(&u->mutex);
+	while (!u->quit) {
+		/* After the last, the commit does it. */
+		if (u->n_ended == written || u->n_ended == u->n_jobs) {
+			(void)pthread_cond_wait(&u->wake, &u->mutex);
+			continue;
+		}
+		written = u->n_ended;
+		(void)pthread_mutex_unlock(&u->mutex);
+		ingest_writeback(u->ingest);
+		(void)pthread_mutex_lock(&u->mutex);
+	}
+	(void)pthread_mutex_unlock(&u->mutex);
+	return NULL;
+}
+
 /* --- the caller's side --- */
 
 int unpack_new(struct ingest *g, int blobs, const struct layer_limits *limits,
@@ -139,7 +160,7 @@ int unpack_new(struct ingest *g, int blobs, const struct layer_limits *limits,
 		return fail_errno(e, "make an eventfd");
 	}
 	n = sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
-	u->threads_max = n < THREADS_MAX ? (unsigned)n : THREADS_MAX;
+	u->threads_max = 2 * n < THREADS_MAX ? 2 * (unsigned)n : THREADS_MAX;
 	(void)pthread_mutex_init(&u->mutex, NULL);
 	(void)pthread_cond_init(&u->wake, NULL);
 	*ret = u;
@@ -157,6 +178,8 @@ void unpack_free(struct unpack *u)
 	(void)pthread_mutex_unlock(&u->mutex);
 	for (unsigned i = 0; i < u->n_threads; i++)
 		(void)pthread_join(u->threads[i], NULL);
+	if (u->has_writeback)
+		(void)pthread_join(u->writeback, NULL);
 	for (size_t i = 0; i < u->n_jobs; i++) {
 		layer_free(u->jobs[i]->result.layer);
 		free(u->jobs[i]);
@@ -168,18 +191,28 @@ void unpack_free(struct unpack *u)
 	free(u);
 }
 
-static int start_thread(struct unpack *u)
+/* With all signals blocked. */
+static int start_thread(struct unpack *u, pthread_t *ret, void *(*run)(void *))
 {
 	sigset_t all, old;
 	int code;
 
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
-	code = pthread_create(&u->threads[u->n_threads], NULL, thread_run, u);
+	code = pthread_create(ret, NULL, run, u);
 	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (code == 0)
-		u->n_threads++;
 	return -code;
+}
+
+static int start_reader(struct unpack *u)
+{
+	int r = start_thread(u, &u->threads[u->n_threads], thread_run);
+
+	if (r == 0)
+		u->n_threads++;
+	if (!u->has_writeback && u->n_threads > 1) /* it only saves time */
+		u->has_writeback = start_thread(u, &u->writeback, writeback_run) == 0;
+	return r;
 }
 
 static struct job *find_job(const struct unpack *u, const struct digest *blob)
@@ -205,7 +238,7 @@ static int add_job(struct unpack *u, const struct digest *blob, struct volt_erro
 	j->result.blob = *blob;
 	u->jobs[u->n_jobs++] = j;
 	if (u->n_jobs - u->n_taken > u->n_idle && u->n_threads < u->threads_max)
-		r = start_thread(u);
+		r = start_reader(u);
 	(void)pthread_cond_broadcast(&u->wake);
 	return r < 0 && u->n_threads == 0 ? fail_code(e, r, "start a thread") : 0;
 }

@@ -45,6 +45,7 @@ static int flush(struct mover *v, struct volt_error *e)
 	r = pwrite_all(v->fd, v->buffer, v->used, (off_t)v->at);
 	if (r < 0)
 		return fail_code(e, r, "write EROFS image");
+	(void)sync_file_range(v->fd, (off_t)v->at, (off_t)v->used, SYNC_FILE_RANGE_WRITE);
 	v->used = 0;
 	return 0;
 }

@@ -317,6 +317,12 @@ static int sync_staged(struct ingest *g)
 	return for_each_staged(g, sync_one);
 }
 
+void ingest_writeback(struct ingest *g)
+{
+	if (atomic_load(&g->staged) > SYNC_EACH_MAX)
+		(void)syncfs(g->dir);
+}
+
 static int publish_one(struct ingest *g, const char *name, enum object_kind kind,
 		       const struct digest *d)
 {

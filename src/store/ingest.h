@@ -41,6 +41,10 @@ DEFINE_CLEANUP(struct ingest_stream *, ingest_stream_abort)
 int ingest_adopt(struct ingest *g, int dirfd, const char *name, const struct digest *d,
 		 struct volt_error *e);
 
+/* Has what was staged so far written to the disk, without any promise: work that the commit
+ * need not wait for. */
+void ingest_writeback(struct ingest *g);
+
 /* May be called more than once. Refuses (-ECANCELED) after any add, stream or adopt has
  * failed for another reason than a caller's abort. */
 int ingest_commit(struct ingest *g, struct volt_error *e);
