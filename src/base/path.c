@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "base/io.h"
+
 int open_beneath(int dirfd, const char *path, int flags, mode_t mode)
 {
 	struct open_how how = {
@@ -69,7 +71,7 @@ int mkdir_open(const char *path, mode_t mode)
 {
 	char part[PATH_MAX];
 	size_t size = strlen(path);
-	int fd;
+	int code, fd;
 
 	if (size == 0 || size >= sizeof(part))
 		return size ? -ENAMETOOLONG : -EINVAL;
@@ -78,9 +80,9 @@ int mkdir_open(const char *path, mode_t mode)
 		if (part[i] != '/' && part[i] != 0)
 			continue;
 		part[i] = 0;
-		if (mkdir(part, mode) < 0 && errno != EEXIST && errno != EISDIR &&
-		    access(part, F_OK) < 0)
-			return -errno;
+		code = mkdir(part, mode) < 0 ? errno : 0;
+		if (code != 0 && code != EEXIST && access(part, F_OK) < 0)
+			return -code;
 		if (i < size)
 			part[i] = '/';
 	}
@@ -88,13 +90,63 @@ int mkdir_open(const char *path, mode_t mode)
 	return fd < 0 ? -errno : fd;
 }
 
-static int remove_entry(int dirfd, const char *name, dev_t dev, int depth);
+int dir_stream(int dirfd, DIR **ret)
+{
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	int r;
+
+	if (!d) {
+		r = -errno;
+		closep(&fd);
+		return r;
+	}
+	*ret = d;
+	return 0;
+}
+
+struct dirent *dir_next(DIR *d)
+{
+	struct dirent *entry;
+
+	do {
+		errno = 0;
+		entry = readdir(d);
+	} while (entry &&
+		 (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0));
+	return entry;
+}
+
+/* Each level takes a descriptor and some stack, and a tree made from an image may have two
+ * thousand. So what lies deeper than this is moved up into the top directory, where the
+ * walk comes upon it again. */
+#define REMOVE_DEPTH_MAX 32
+
+struct removal {
+	dev_t dev;
+	int top;    /* the directory that is being removed, once it is open */
+	bool moved; /* something was, since its entries were read last */
+};
+
+static int remove_entry(struct removal *rm, int dirfd, const char *name, int depth);
+
+static int remove_entries(struct removal *rm, DIR *d, int depth)
+{
+	struct dirent *entry;
+	int r;
+
+	while ((entry = dir_next(d))) {
+		r = remove_entry(rm, dirfd(d), entry->d_name, depth + 1);
+		if (r < 0)
+			return r;
+	}
+	return -errno;
+}
 
 /* Removes everything in @fd, which it takes over. */
-static int empty_directory(int fd, dev_t dev, int depth)
+static int empty_directory(struct removal *rm, int fd, int depth)
 {
 	_cleanup_closedir_ DIR *d = fdopendir(fd);
-	struct dirent *entry;
 	int r;
 
 	if (!d) {
@@ -102,38 +154,60 @@ static int empty_directory(int fd, dev_t dev, int depth)
 		(void)close(fd);
 		return r;
 	}
-	while ((errno = 0, entry = readdir(d))) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		r = remove_entry(dirfd(d), entry->d_name, dev, depth + 1);
-		if (r < 0)
-			return r;
-	}
-	return -errno;
+	if (depth > 0)
+		return remove_entries(rm, d, depth);
+	rm->top = fd;
+	do {
+		rm->moved = false;
+		rewinddir(d);
+		r = remove_entries(rm, d, depth);
+	} while (r == 0 && rm->moved);
+	return r;
 }
 
-static int remove_entry(int dirfd, const char *name, dev_t dev, int depth)
+static int move_up(struct removal *rm, int dirfd, const char *name)
 {
+	char tmp[TMP_NAME_SIZE];
+	int r = tmp_name(tmp);
+
+	if (r < 0)
+		return r;
+	rm->moved = true;
+	return renameat(dirfd, name, rm->top, tmp) < 0 ? -errno : 0;
+}
+
+static int open_to_empty(const struct removal *rm, int dirfd, const char *name)
+{
+	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	_cleanup_close_ int fd = openat(dirfd, name, flags);
 	struct stat st;
+
+	if (fd < 0 && errno == EACCES && fchmodat(dirfd, name, 0700, 0) == 0)
+		fd = openat(dirfd, name, flags);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0 || st.st_dev != rm->dev)
+		return -EXDEV;
+	(void)fchmod(fd, st.st_mode | 0700);
+	return TAKE_FD(fd);
+}
+
+static int remove_entry(struct removal *rm, int dirfd, const char *name, int depth)
+{
 	int fd, r;
 
 	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
 		return 0;
 	if (errno != EISDIR && errno != EPERM)
 		return -errno;
-	if (depth > PATH_MAX / 2)
-		return -ELOOP;
-	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 && errno == EACCES && fchmodat(dirfd, name, 0700, 0) == 0)
-		fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = open_to_empty(rm, dirfd, name);
 	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &st) < 0 || st.st_dev != dev) {
+		return fd;
+	if (depth > REMOVE_DEPTH_MAX) {
 		(void)close(fd);
-		return -EXDEV;
+		return move_up(rm, dirfd, name);
 	}
-	(void)fchmod(fd, st.st_mode | 0700);
-	r = empty_directory(fd, dev, depth);
+	r = empty_directory(rm, fd, depth);
 	if (r < 0)
 		return r;
 	return unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
@@ -141,13 +215,15 @@ static int remove_entry(int dirfd, const char *name, dev_t dev, int depth)
 
 int remove_tree_at(int dirfd, const char *name)
 {
+	struct removal rm = { .top = -1 };
 	struct stat st;
 
 	if (!path_is_name(name))
 		return -EINVAL;
 	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : -errno;
-	return remove_entry(dirfd, name, st.st_dev, 0);
+	rm.dev = st.st_dev;
+	return remove_entry(&rm, dirfd, name, 0);
 }
 
 static bool component_is_clean(const char *s, size_t n)

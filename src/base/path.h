@@ -19,6 +19,11 @@ int mkdir_beneath(int dirfd, const char *path, mode_t mode);
  * the user named, nothing else: it follows symbolic links. */
 int mkdir_open(const char *path, mode_t mode);
 
+/* A stream over the directory @dirfd from its beginning, with a position of its own, for
+ * closedirp(). dir_next() leaves "." and ".." out, and sets errno to 0 at the end. */
+int dir_stream(int dirfd, DIR **ret);
+struct dirent *dir_next(DIR *d);
+
 /* Removes @name (no slash) and all below it; never follows links or leaves the file
  * system of @name. Directories without permission bits are made removable. ENOENT is
  * success. */
