@@ -9,13 +9,19 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Messages quote names from images, manifests and guests; none of them may move the
- * cursor, end the line, or be cut in the middle of a UTF-8 sequence. */
-static void make_printable(char *s)
+/* U+0080 to U+009F: some terminals take U+009B for what ESC [ is. */
+static bool is_c1(const char *s)
+{
+	return (unsigned char)s[0] == 0xc2 && (s[1] & 0xe0) == 0x80;
+}
+
+void make_printable(char *s)
 {
 	char *last = s;
 
 	for (; *s; s++) {
+		if (is_c1(s))
+			s[0] = s[1] = '?';
 		if ((unsigned char)*s < 0x20 || *s == 0x7f)
 			*s = '?';
 		if ((*s & 0xc0) != 0x80)

@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+#include "base/error.h"
+
 void log_line(const struct log *l, int level, const char *fmt, ...)
 {
 	char line[1024];
@@ -14,5 +16,6 @@ void log_line(const struct log *l, int level, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
+	make_printable(line);
 	l->fn(l->data, level, line);
 }

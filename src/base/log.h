@@ -12,5 +12,5 @@ struct log {
 	void *data;
 };
 
-/* One line, no newline. @l may be NULL. */
+/* One line, no newline, control bytes replaced as in errors. @l may be NULL. */
 void log_line(const struct log *l, int level, const char *fmt, ...) _printf_(3, 4);

@@ -70,9 +70,8 @@ int table_add(struct table *t, const char *cell)
 {
 	char *copy = strdup(cell ? cell : "");
 
-	for (char *p = copy; p && *p; p++)
-		if ((unsigned char)*p < ' ' || *p == 0x7f)
-			*p = '?';
+	if (copy)
+		make_printable(copy);
 	return copy ? strv_take(&t->cells, copy) : -ENOMEM;
 }
 

@@ -12,6 +12,7 @@
 #include "base/io.h"
 #include "base/json.h"
 #include "base/lock.h"
+#include "base/log.h"
 #include "base/path.h"
 #include "base/strv.h"
 #include "tap.h"
@@ -24,6 +25,28 @@ static void error_is_one_printable_line(void)
 
 	CHECK_INT(fail(&e, EIO, "layer 'a\nb\x1b[2J'"), -EIO);
 	CHECK_STR(e.msg, "layer 'a?b?[2J'");
+	/* U+009B is ESC [ to some terminals; the same bytes elsewhere are letters. */
+	CHECK_INT(fail(&e, EIO,
+		       "layer '\xc2\x9b"
+		       "2J \xc2\xa9 \xe2\x82\x9b'"),
+		  -EIO);
+	CHECK_STR(e.msg, "layer '??2J \xc2\xa9 \xe2\x82\x9b'");
+	CHECK_INT(e.code, EIO);
+}
+
+static void keep_line(void *data, int level, const char *line)
+{
+	(void)level;
+	(void)snprintf(data, 64, "%s", line);
+}
+
+static void log_lines_are_printable(void)
+{
+	char got[64] = "";
+	const struct log l = { keep_line, got };
+
+	log_line(&l, 0, "image 'a\nb\x1b[2J\xc2\x9b.'");
+	CHECK_STR(got, "image 'a?b?[2J??.'");
 }
 
 static void error_keeps_the_cause_when_the_text_is_too_long(void)
@@ -320,6 +343,7 @@ int main(void)
 	if (dir < 0)
 		return EXIT_FAILURE;
 	RUN(error_is_one_printable_line);
+	RUN(log_lines_are_printable);
 	RUN(error_keeps_the_cause_when_the_text_is_too_long);
 	RUN(error_is_not_cut_inside_a_utf8_sequence);
 	RUN(error_context_goes_in_front);
