@@ -69,19 +69,30 @@ static const char *parse_fraction(const char *s, int64_t *ret_ns)
 	return s;
 }
 
+/* Two digits, or -1. */
+static int two_digits(const char *s)
+{
+	if (!isdigit((unsigned char)s[0]) || !isdigit((unsigned char)s[1]))
+		return -1;
+	return (s[0] - '0') * 10 + s[1] - '0';
+}
+
 /* "Z" or "+hh:mm"; NULL when it is neither. */
 static const char *parse_offset(const char *s, long *ret_seconds)
 {
-	int h, m, n = 0;
+	int h, m;
 
 	*ret_seconds = 0;
 	if (*s == 'Z' || *s == 'z')
 		return s + 1;
-	if ((*s != '+' && *s != '-') || !isdigit((unsigned char)s[1]) ||
-	    sscanf(s + 1, "%2d:%2d%n", &h, &m, &n) != 2 || n != 5 || h > 23 || m > 59)
+	if (*s != '+' && *s != '-')
+		return NULL;
+	h = two_digits(s + 1);
+	m = h >= 0 && s[3] == ':' ? two_digits(s + 4) : -1;
+	if (m < 0 || h > 23 || m > 59)
 		return NULL;
 	*ret_seconds = (h * 60L + m) * 60 * (*s == '-' ? -1 : 1);
-	return s + 1 + n;
+	return s + 6;
 }
 
 int clock_parse(const char *text, int64_t *ret)
@@ -106,17 +117,26 @@ int clock_parse(const char *text, int64_t *ret)
 	return 0;
 }
 
-/* Digits with an optional fraction; no sign, exponent, "inf" or hexadecimal. */
+/* Digits with an optional fraction; no sign, exponent, "inf" or hexadecimal. Not strtod(),
+ * whose point is what the caller's locale says. */
 static const char *parse_decimal(const char *s, double *ret)
 {
 	size_t whole = strspn(s, "0123456789");
 	size_t all = whole;
+	double value = 0, scale = 1;
 
 	if (s[whole] == '.')
 		all += 1 + strspn(s + whole + 1, "0123456789");
 	if (whole == 0 || all > 30)
 		return NULL;
-	*ret = strtod(s, NULL);
+	for (size_t i = 0; i < all; i++) {
+		if (i == whole)
+			continue;
+		value = value * 10 + (s[i] - '0');
+		if (i > whole)
+			scale *= 10;
+	}
+	*ret = value / scale;
 	return s + all;
 }
 
@@ -151,26 +171,33 @@ int duration_parse(const char *text, int64_t *ret_ns)
 	return 0;
 }
 
-int size_parse(const char *text, uint64_t *ret)
+/* "", "b", "k", "kb", "KiB", "m", …: how often the number doubles, or -1. */
+static int unit_shift(const char *s)
 {
 	static const char letters[] = "bkmgtp";
-	double value;
-	const char *p = parse_decimal(text, &value), *letter;
-	int shift = 0;
+	const char *letter = strchr(letters, tolower((unsigned char)*s));
+	int shift;
 
-	if (!p)
+	if (*s == '\0')
+		return 0;
+	if (!letter)
+		return -1;
+	shift = 10 * (int)(letter - letters);
+	s++;
+	if (*s == '\0')
+		return shift;
+	return shift > 0 && (strcasecmp(s, "b") == 0 || strcasecmp(s, "ib") == 0) ? shift
+										  : -1;
+}
+
+int size_parse(const char *text, uint64_t *ret)
+{
+	double value;
+	const char *p = parse_decimal(text, &value);
+	int shift = p ? unit_shift(p) : -1;
+
+	if (shift < 0)
 		return -EINVAL;
-	if (*p) {
-		letter = strchr(letters, tolower((unsigned char)*p));
-		if (!letter)
-			return -EINVAL;
-		shift = 10 * (int)(letter - letters);
-		p++;
-		if (shift && *p && strcasecmp(p, "b") != 0 && strcasecmp(p, "ib") != 0)
-			return -EINVAL;
-		if (!shift && *p)
-			return -EINVAL;
-	}
 	value = ldexp(value, shift);
 	if (value >= 0x1p63)
 		return -ERANGE;

@@ -213,8 +213,8 @@ int copy_bytes(int in, off_t in_offset, int out, off_t out_offset, uint64_t size
 			return copy_by_buffer(in, in_offset, out, out_offset, size);
 		if (n < 0)
 			return -errno;
-		if (n ==
-		    0) /* the end, or a file (as in /proc) that only read() can read */
+		/* The end, or a file (as in /proc) that only read() can read. */
+		if (n == 0)
 			return copy_by_buffer(in, in_offset, out, out_offset, size);
 		size -= n;
 	}
