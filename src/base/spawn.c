@@ -135,14 +135,6 @@ static void reset_signals(void)
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Puts @fd at @number; a descriptor already there only loses close-on-exec. */
-static int place(int fd, int number)
-{
-	if (fd == number)
-		return fcntl(fd, F_SETFD, 0);
-	return dup2(fd, number);
-}
-
 static int become(uid_t uid, gid_t gid)
 {
 	if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 ||
@@ -166,8 +158,8 @@ static int child_setup(struct child *c)
 	c->in = fcntl(c->in, F_DUPFD_CLOEXEC, 3);
 	c->out = fcntl(c->out, F_DUPFD_CLOEXEC, 3);
 	c->err = fcntl(c->err, F_DUPFD_CLOEXEC, 3);
-	if (c->in < 0 || c->out < 0 || c->err < 0 || place(c->in, 0) < 0 ||
-	    place(c->out, 1) < 0 || place(c->err, 2) < 0)
+	if (c->in < 0 || c->out < 0 || c->err < 0 || dup2(c->in, 0) < 0 ||
+	    dup2(c->out, 1) < 0 || dup2(c->err, 2) < 0)
 		return -errno;
 	if (c->s->cwd >= 0 && fchdir(c->s->cwd) < 0)
 		return -errno;
@@ -194,6 +186,26 @@ static void __attribute__((noreturn)) child_run(struct child *c)
 	_exit(127);
 }
 
+/* Neither end is 0-2, also where the caller has closed those: a child gets its own there. */
+static int open_pipe(int *ret_read, int *ret_write, struct volt_error *e)
+{
+	_cleanup_close_ int low_read = -1, low_write = -1;
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return fail_errno(e, "make a pipe");
+	if (ends[0] > 2 && ends[1] > 2) {
+		*ret_read = ends[0];
+		*ret_write = ends[1];
+		return 0;
+	}
+	low_read = ends[0];
+	low_write = ends[1];
+	*ret_read = fcntl(low_read, F_DUPFD_CLOEXEC, 3);
+	*ret_write = fcntl(low_write, F_DUPFD_CLOEXEC, 3);
+	return *ret_read < 0 || *ret_write < 0 ? fail_errno(e, "make a pipe") : 0;
+}
+
 static int wait_for_exec(int report, const char *program, struct volt_error *e)
 {
 	int code;
@@ -206,23 +218,34 @@ static int wait_for_exec(int report, const char *program, struct volt_error *e)
 	return fail_code(e, code, "start '%s'", program);
 }
 
+/* Signals wait meanwhile: the caller's handlers are not to run in the child. */
+static pid_t fork_child(struct child *c)
+{
+	sigset_t all, old;
+	pid_t pid;
+
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
+	pid = fork();
+	if (pid == 0)
+		child_run(c);
+	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return pid;
+}
+
 static int start_child(struct child *c, pid_t *ret_pid, int *ret_pidfd,
 		       struct volt_error *e)
 {
 	_cleanup_close_ int read_end = -1, write_end = -1;
-	int ends[2], r, status;
+	int r, status;
 	pid_t pid;
 
-	/* High, so that it cannot be one of the numbers the child is to keep. */
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return fail_errno(e, "start '%s': pipe", c->path);
-	read_end = ends[0];
-	write_end = ends[1];
+	r = open_pipe(&read_end, &write_end, e);
+	if (r < 0)
+		return fail_in(e, r, "start '%s'", c->path);
 	c->report = write_end;
 	c->parent = getpid();
-	pid = fork();
-	if (pid == 0)
-		child_run(c);
+	pid = fork_child(c);
 	if (pid < 0)
 		return fail_errno(e, "start '%s': fork", c->path);
 	closep(&write_end);
@@ -273,7 +296,7 @@ struct collect {
 	int fd;
 	char *data;
 	size_t size, max;
-	bool keep_tail; /* when full, the oldest half goes, instead of failing */
+	bool keep_tail; /* when full, the oldest bytes go, instead of failing */
 };
 
 static int collect_some(struct collect *c)
@@ -310,9 +333,11 @@ static int collect_both(struct collect *c)
 	struct pollfd p[2] = { { c[0].fd, POLLIN, 0 }, { c[1].fd, POLLIN, 0 } };
 
 	while (p[0].fd >= 0 || p[1].fd >= 0) {
-		if (poll(p, 2, -1) < 0 && errno != EINTR)
+		int n = poll(p, 2, -1);
+
+		if (n < 0 && errno != EINTR)
 			return -errno;
-		for (int i = 0; i < 2; i++) {
+		for (int i = 0; i < 2 && n > 0; i++) {
 			int r = p[i].fd >= 0 && p[i].revents ? collect_some(&c[i]) : 1;
 
 			if (r < 0)
@@ -367,17 +392,6 @@ static int wait_status(pid_t pid, const char *program, char *errors, struct volt
 			    WTERMSIG(status));
 	return fail(e, EIO, "'%s' failed (status %d)%s%s", program, WEXITSTATUS(status),
 		    *line ? ": " : "", line);
-}
-
-static int open_pipe(int *ret_read, int *ret_write, struct volt_error *e)
-{
-	int ends[2];
-
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return fail_errno(e, "make a pipe");
-	*ret_read = ends[0];
-	*ret_write = ends[1];
-	return 0;
 }
 
 int spawn_run(const struct spawn *s, size_t max_out, char **ret_out, struct volt_error *e)

@@ -11,7 +11,8 @@
 struct spawn {
 	const char *const
 		*argv;          /* argv[0] without a slash is looked up in a fixed PATH */
-	const char *const *env; /* NULL: PATH, HOME, LANG=C, TMPDIR, XDG_* and proxies */
+	const char *const *env; /* NULL: a fixed PATH and LANG, and of the caller's what
+				 * is_passed_on() lets through: HOME, proxies, … */
 	int in, out, err;       /* -1: /dev/null, for err: kept for the error message */
 	const int *keep_fds;    /* stay open in the child, at the same numbers */
 	size_t n_keep_fds;

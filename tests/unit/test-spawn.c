@@ -95,6 +95,38 @@ static void child_has_only_the_descriptors_it_was_given(void)
 	CHECK_STR(out, "0 1 2 77 ");
 }
 
+/* A process with 0-2 closed: the pipes to the child get these numbers. */
+static void run_without_stdio(void)
+{
+	const char *const argv[] = { "/etc/passwd", NULL };
+	_cleanup_free_ char *out = NULL;
+	struct spawn s = SPAWN_INIT;
+	struct volt_error e = { 0 };
+	pid_t pid;
+	int r;
+
+	for (int fd = 0; fd < 3; fd++)
+		(void)close(fd);
+	r = run("echo out; echo err >&2; exit 3", &out, &e);
+	if (r != -EIO || !strstr(e.msg, "(status 3): err"))
+		_exit(1);
+	if (run("echo out", &out, &e) < 0 || strcmp(out, "out\n") != 0)
+		_exit(2);
+	s.argv = argv;
+	_exit(spawn_start(&s, &pid, NULL, &e) == -EACCES ? 0 : 3);
+}
+
+static void a_caller_without_stdio_is_served_as_well(void)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		run_without_stdio();
+	CHECK_INT(waitpid(pid, &status, 0), pid);
+	CHECK_INT(status, 0);
+}
+
 static void secrets_in_the_environment_are_not_passed_on(void)
 {
 	_cleanup_free_ char *out = NULL;
@@ -129,6 +161,7 @@ int main(void)
 	RUN(too_much_output_is_an_error_and_ends_the_program);
 	RUN(missing_program_is_named);
 	RUN(child_has_only_the_descriptors_it_was_given);
+	RUN(a_caller_without_stdio_is_served_as_well);
 	RUN(secrets_in_the_environment_are_not_passed_on);
 	RUN(signal_mask_is_clean);
 	return tap_done();
