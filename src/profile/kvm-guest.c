@@ -25,7 +25,7 @@ struct tiny {
 static int stop(struct tiny *t, const char *step)
 {
 	t->res->step = step;
-	t->res->error = -errno;
+	t->res->error = errno != 0 ? -errno : -EIO;
 	return -1;
 }
 

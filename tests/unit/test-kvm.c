@@ -94,6 +94,16 @@ static void run_forever(int kvm, struct kvm_run_result *ret)
 		(void)pause();
 }
 
+static int locked = -1; /* stands for a lock that the caller holds */
+
+static void run_and_look(int kvm, struct kvm_run_result *ret)
+{
+	run_healthy(kvm, ret);
+	if (fcntl(locked, F_GETFD) >= 0 || fcntl(1, F_GETFD) >= 0 ||
+	    fcntl(kvm, F_GETFD) < 0)
+		ret->error = -EBADF;
+}
+
 static void run_to_death(int kvm, struct kvm_run_result *ret)
 {
 	(void)kvm;
@@ -116,6 +126,19 @@ static void guest_that_hangs_or_kills_its_process_is_a_verdict(void)
 	CHECK_STR(v.why, "a tiny guest did not end within 20 ms");
 	CHECK_INT(waitpid(-1, NULL, WNOHANG), -1); /* and nobody is left */
 	CHECK_INT(errno, ECHILD);
+}
+
+/* A child that KVM does not let go of lives on, and must hold nothing of its parent's. */
+static void child_has_no_descriptors_but_its_own(void)
+{
+	_cleanup_close_ int kvm = open("/dev/null", O_RDWR | O_CLOEXEC);
+	struct kvm_verdict v;
+
+	locked = open("/dev/null", O_RDWR | O_CLOEXEC);
+	CHECK(kvm >= 0 && locked >= 0);
+	CHECK_INT(kvm_run_in_child(run_and_look, kvm, 10000, &v), 1);
+	(void)close(locked);
+	CHECK_STR(v.usable ? "" : v.why, "");
 }
 
 static void probe_gives_a_verdict_with_a_reason(void)
@@ -211,6 +234,7 @@ int main(void)
 {
 	RUN(a16_verdict_says_what_was_found);
 	RUN(guest_that_hangs_or_kills_its_process_is_a_verdict);
+	RUN(child_has_no_descriptors_but_its_own);
 	RUN(probe_gives_a_verdict_with_a_reason);
 	RUN(verdict_is_kept_for_one_boot);
 	RUN(broken_cache_is_no_verdict);
