@@ -78,10 +78,9 @@ static int sweep_tmp(int parent, const char *name)
 	fd = open_beneath(parent, name, O_RDONLY | O_DIRECTORY, 0);
 	if (fd < 0)
 		return fd == -ENOTDIR ? 0 : fd;
-	r = open_dir_stream(fd, &dir);
+	r = dir_stream(fd, &dir);
 	while (r >= 0) {
-		errno = 0;
-		de = readdir(dir);
+		de = dir_next(dir);
 		if (!de)
 			return -errno;
 		if (strncmp(de->d_name, ".tmp-", 5) == 0 &&
@@ -99,10 +98,9 @@ static int sweep_refs(const struct store *s)
 
 	r = sweep_tmp(s->refs, ".");
 	if (r >= 0)
-		r = open_dir_stream(s->refs, &dir);
+		r = dir_stream(s->refs, &dir);
 	while (r >= 0) {
-		errno = 0;
-		de = readdir(dir);
+		de = dir_next(dir);
 		if (!de)
 			return -errno;
 		if (de->d_name[0] != '.')

@@ -286,12 +286,11 @@ static int for_each_staged(struct ingest *g, each_fn fn)
 	struct digest d;
 	int r;
 
-	r = open_dir_stream(g->dir, &dir);
+	r = dir_stream(g->dir, &dir);
 	if (r < 0)
 		return r;
 	while (r >= 0) {
-		errno = 0;
-		de = readdir(dir);
+		de = dir_next(dir);
 		if (!de)
 			return -errno;
 		if (object_name_parse(de->d_name, &d, &kind) == 0)

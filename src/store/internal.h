@@ -43,9 +43,6 @@ int rename_noreplace(int fromfd, const char *from, int tofd, const char *to);
  * the moment it has its name. */
 int copy_out(int in, mode_t mode, int dirfd, const char *name, bool *ret_shared);
 
-/* A stream of its own over the directory @dirfd, from its beginning. */
-int open_dir_stream(int dirfd, DIR **ret);
-
 /* -- lease.c -- */
 
 int store_lock(const struct store *s, enum lock_mode mode, bool wait,

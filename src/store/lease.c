@@ -21,45 +21,18 @@ int lease_take(const struct store *s, struct volt_error *e)
 	return store_lock(s, LOCK_SHARED, true, e);
 }
 
-int open_dir_stream(int dirfd, DIR **ret)
-{
-	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	int r;
-
-	if (!d) {
-		r = -errno;
-		closep(&fd);
-		return r;
-	}
-	*ret = d;
-	return 0;
-}
-
-/* The name of one writer's directory, or NULL with errno 0 at the end. */
-static const char *next_staging(DIR *dir)
-{
-	struct dirent *de;
-
-	do {
-		errno = 0;
-		de = readdir(dir);
-	} while (de && de->d_name[0] == '.');
-	return de ? de->d_name : NULL;
-}
-
 int staging_clear(const struct store *s)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
-	const char *name;
+	struct dirent *de;
 	int r;
 
-	r = open_dir_stream(s->staging, &dir);
+	r = dir_stream(s->staging, &dir);
 	while (r >= 0) {
-		name = next_staging(dir);
-		if (!name)
+		de = dir_next(dir);
+		if (!de)
 			return -errno;
-		r = remove_tree_at(s->staging, name);
+		r = remove_tree_at(s->staging, de->d_name);
 	}
 	return r;
 }
@@ -68,7 +41,7 @@ static bool staging_is_empty(const struct store *s)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
 
-	return open_dir_stream(s->staging, &dir) < 0 || !next_staging(dir);
+	return dir_stream(s->staging, &dir) < 0 || !dir_next(dir);
 }
 
 static int convert(int fd, short type)

@@ -16,7 +16,7 @@ struct walk {
 	const struct store *store;
 	struct reach *reach;
 	struct volt_error *e;
-	const char *ref; /* being read, for messages */
+	char ref[2 * NAME_MAX + 2]; /* being read, for messages */
 };
 
 static void report(const struct walk *w, const char *what, const char *why)
@@ -27,7 +27,7 @@ static void report(const struct walk *w, const char *what, const char *why)
 /* 1: it was not known yet. */
 static int add(const struct walk *w, const struct digest *d)
 {
-	char hex[DIGEST_HEX_SIZE], why[512];
+	char hex[DIGEST_HEX_SIZE], why[sizeof(w->ref) + 64];
 	int r = digest_set_add(&w->reach->set, d);
 
 	if (r < 0)
@@ -115,24 +115,21 @@ static int walk_dir(struct walk *w, int dirfd, const char *kind)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
 	struct dirent *de;
-	char ref[2 * NAME_MAX + 2];
 	int r;
 
-	r = open_dir_stream(dirfd, &dir);
+	r = dir_stream(dirfd, &dir);
 	if (r < 0)
 		return fail_code(w->e, r, "list the refs of kind '%s'", kind);
 	while (r >= 0) {
-		errno = 0;
-		de = readdir(dir);
+		de = dir_next(dir);
 		if (!de)
 			return errno ? fail_errno(w->e, "list the refs of kind '%s'",
 						  kind)
 				     : 0;
 		if (!is_ref_file(de->d_name))
 			continue;
-		(void)snprintf(ref, sizeof(ref), "%s%s%s", kind, *kind ? "/" : "",
+		(void)snprintf(w->ref, sizeof(w->ref), "%s%s%s", kind, *kind ? "/" : "",
 			       de->d_name);
-		w->ref = ref;
 		r = read_ref(w, dirfd, de->d_name);
 	}
 	return r;
@@ -159,11 +156,13 @@ int reach_collect(const struct store *s, struct reach *ret, struct volt_error *e
 	int r;
 
 	r = walk_dir(&w, s->refs, "");
-	if (r >= 0)
-		r = open_dir_stream(s->refs, &dir);
+	if (r < 0)
+		return r;
+	r = dir_stream(s->refs, &dir);
+	if (r < 0)
+		return fail_code(e, r, "list the refs");
 	while (r >= 0) {
-		errno = 0;
-		de = readdir(dir);
+		de = dir_next(dir);
 		if (!de)
 			return errno ? fail_errno(e, "list the refs") : 0;
 		r = walk_kind(&w, de->d_name);

@@ -233,10 +233,9 @@ static int list_dir(int dirfd, struct strv *list)
 	struct dirent *de;
 	int r;
 
-	r = open_dir_stream(dirfd, &dir);
+	r = dir_stream(dirfd, &dir);
 	while (r >= 0) {
-		errno = 0;
-		de = readdir(dir);
+		de = dir_next(dir);
 		if (!de)
 			return -errno;
 		r = list_entry(list, de->d_name);
@@ -269,7 +268,7 @@ int ref_list(struct store *s, const char *kind, struct strv *ret, struct volt_er
 int ref_tag_write(struct store *s, const char *tag, const char *name,
 		  struct volt_error *e)
 {
-	_cleanup_close_ int dir = -1;
+	_cleanup_close_ int dir = -1, lease = -1;
 	char text[TAG_MAX];
 	int n, r;
 
@@ -281,6 +280,10 @@ int ref_tag_write(struct store *s, const char *tag, const char *name,
 	dir = dir_open(s, TAGS, true, e);
 	if (dir < 0)
 		return dir;
+	lease = lease_take(
+		s, e); /* or gc might take the temporary file for a dead writer's */
+	if (lease < 0)
+		return lease;
 	n = snprintf(text, sizeof(text), "%s\n", name);
 	r = write_file_atomic(dir, tag, text, (size_t)n, 0644);
 	return r < 0 ? fail_code(e, r, "write tag '%s'", tag) : 0;

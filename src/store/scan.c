@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/path.h"
 #include "store/internal.h"
 
 static int add_file(struct object_scan *scan, const struct object_file *f)
@@ -36,17 +37,15 @@ int object_scan(const struct store *s, struct object_scan *ret,
 	struct dirent *de;
 	int r;
 
-	r = open_dir_stream(s->objects, &dir);
+	r = dir_stream(s->objects, &dir);
 	while (r >= 0) {
-		errno = 0;
-		de = readdir(dir);
+		de = dir_next(dir);
 		if (!de)
 			break;
 		f.ino = de->d_ino;
 		if (object_name_parse(de->d_name, &f.digest, &f.kind) == 0)
 			r = add_file(&scan, &f);
-		else if (odd && strcmp(de->d_name, ".") != 0 &&
-			 strcmp(de->d_name, "..") != 0)
+		else if (odd)
 			odd(data, de->d_name);
 	}
 	if (r >= 0)

@@ -249,7 +249,7 @@ int store_link(const struct store *s, const struct digest *d, enum object_kind k
 {
 	_cleanup_close_ int in = -1;
 	char object[OBJECT_NAME_SIZE];
-	bool shared;
+	bool shared = false;
 	int r;
 
 	if (!path_is_name(name))
