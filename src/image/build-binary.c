@@ -92,10 +92,12 @@ static int collect(const struct elf_closure *c, struct items *t, struct volt_err
 
 	if (tree_arena_new(&t->arena) < 0)
 		return fail_oom(e);
-	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
-		if (add_item(t, dirs[i].name, strlen(dirs[i].name), NULL, dirs[i].mode) <
-		    0)
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+		const char *name = dirs[i].name;
+
+		if (add_item(t, name, strlen(name), NULL, dirs[i].mode) < 0)
 			return fail_oom(e);
+	}
 	for (size_t i = 0; i < c->n; i++)
 		if (add_file(t, c->v[i].image, c->v[i].host) < 0)
 			return fail_oom(e);
@@ -343,14 +345,14 @@ static char *canonical(const json_t *j)
 	return j ? json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
 }
 
-static int make_config(const struct image_binary *b, const struct elf_member *program,
+static int make_config(const struct image_binary *b, const struct elf_closure *c,
 		       const struct blob_sums *sums, char **ret, struct volt_error *e)
 {
-	const struct platform *p = elf_file_platform(&program->file);
+	const struct platform *p = c->platform;
 	char diff[DIGEST_OCI_SIZE];
 	json_auto_t *j = NULL;
 	json_t *run = NULL;
-	int r = make_run_config(b, program->image, &run, e);
+	int r = make_run_config(b, c->v[0].image, &run, e);
 
 	if (r < 0)
 		return r;
@@ -385,14 +387,12 @@ static char *make_manifest(const char *config, const struct blob_sums *sums)
 
 /* --- all of it --- */
 
-static int check_request(const struct image_binary *b, const char *program,
-			 const struct elf_closure *c, struct volt_error *e)
+static int check_request(const struct image_binary *b, const struct elf_closure *c,
+			 struct volt_error *e)
 {
-	const struct platform *is = elf_file_platform(&c->v[0].file);
+	const struct platform *is = c->platform;
 	const struct platform *wanted = b->arch ? platform_find(b->arch) : is;
 
-	if (program[0] != '/' || !path_is_clean(program + 1))
-		return fail(e, EINVAL, "'%s' is no absolute path for a program", program);
 	if (b->workdir && b->workdir[0] != '/')
 		return fail(e, EINVAL, "working directory '%s' is not absolute",
 			    b->workdir);
@@ -416,7 +416,7 @@ static int build(struct import *im, const struct image_binary *b,
 	if (r == 0)
 		r = import_unpack(im, &blob, &sums, e);
 	if (r == 0)
-		r = make_config(b, &c->v[0], &sums, &config, e);
+		r = make_config(b, c, &sums, &config, e);
 	if (r < 0)
 		return r;
 	manifest = make_manifest(config, &sums);
@@ -455,7 +455,7 @@ int image_build_binary(struct images *is, const struct image_binary *b, const ch
 	if (r == 0)
 		r = elf_closure_read(b->path, program, "", &c, e);
 	if (r == 0)
-		r = check_request(b, program, &c, e);
+		r = check_request(b, &c, e);
 	if (r == 0)
 		r = import_begin(is, FETCH_DIR, &im, e);
 	if (r == 0)

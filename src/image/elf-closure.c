@@ -23,6 +23,7 @@
 
 #include "base/error.h"
 #include "base/io.h"
+#include "base/path.h"
 #include "image/layer-path.h"
 
 #define CACHE_MAX   ((size_t)64 << 20)
@@ -333,9 +334,13 @@ static int add_program(struct search *s, const char *program, const char *name,
 		       struct volt_error *e)
 {
 	_cleanup_elf_ struct elf_file f = { 0 };
-	_cleanup_free_ char *path = realpath(program, NULL);
+	_cleanup_free_ char *path = NULL;
 	int r;
 
+	if (name[0] != '/' || !path_is_clean(name + 1))
+		return fail(e, EINVAL, "'%.300s' is no absolute path for a program",
+			    name);
+	path = realpath(program, NULL);
 	if (!path)
 		return fail_errno(e, "program '%s'", program);
 	r = elf_file_read(path, &f, e);
@@ -343,7 +348,8 @@ static int add_program(struct search *s, const char *program, const char *name,
 		return r;
 	if (f.type != ET_EXEC && !(f.type == ET_DYN && (f.interpreter || f.pie)))
 		return fail(e, ENOEXEC, "'%s' is an ELF file, but no program", program);
-	if (!elf_file_platform(&f))
+	s->c.platform = elf_file_platform(&f);
+	if (!s->c.platform)
 		return fail(e, ENOEXEC,
 			    "'%s' is a program for a machine that volt does not know",
 			    program);

@@ -13,10 +13,12 @@ struct elf_member {
 struct elf_closure {
 	struct elf_member *v; /* the program is the first */
 	size_t n;
+	const struct platform *platform; /* the program's */
 };
 
-/* Found by reading ELF only. @root is "" (or, in tests, what stands before every absolute
- * path of the host, the program's too). -ENOEXEC, or -ENOENT naming the library and who needs it. */
+/* Found by reading ELF only. @name_in_image is where the program goes: absolute and clean,
+ * else -EINVAL. @root is "" (or, in tests, what stands before every absolute path of the
+ * host, the program's too). -ENOEXEC, or -ENOENT naming the library and who needs it. */
 int elf_closure_read(const char *program, const char *name_in_image, const char *root,
 		     struct elf_closure *ret, struct volt_error *e);
 void elf_closure_done(struct elf_closure *c);

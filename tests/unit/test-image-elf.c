@@ -93,6 +93,22 @@ static void a_library_is_no_program(void)
 	CHECK(strstr(e.msg, "no program"));
 }
 
+/* Looked at before anything is done with it: one that is too long wrote over the stack. */
+static void a6_a_place_that_is_no_clean_path_is_refused(void)
+{
+	static char deep[6000];
+	const char *const bad[] = { "", "run", "/", "/../run", "/a//b", "/a/", deep };
+	_cleanup_closure_ struct elf_closure c = { 0 };
+	struct volt_error e = { 0 };
+
+	for (size_t i = 0; i < sizeof(deep) - 1; i++)
+		deep[i] = i % 50 ? 'x' : '/';
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		CHECK_INT(elf_closure_read(ELF_PROGRAM, bad[i], "", &c, &e), -EINVAL);
+		CHECK(strstr(e.msg, "is no absolute path for a program"));
+	}
+}
+
 static void the_cache_gives_paths_of_plain_builds(void)
 {
 	static const char strings[] = "libx.so.1\0/opt/v3/libx.so.1\0/opt/libx.so.1";
@@ -138,6 +154,7 @@ int main(void)
 	RUN(dot_dot_stops_at_the_root_of_the_image);
 	RUN(a_missing_library_is_named_with_who_needs_it);
 	RUN(a_library_is_no_program);
+	RUN(a6_a_place_that_is_no_clean_path_is_refused);
 	RUN(the_cache_gives_paths_of_plain_builds);
 	return tap_done();
 }
