@@ -69,8 +69,9 @@ int layer_path_clean(const char *name, char ret[static PATH_MAX], struct volt_er
 	return 0;
 }
 
-/* Puts @target in place of the link that @path is up to @end. */
-static int replace(char *path, size_t end, const char *target, const char *name)
+/* Puts @target in place of the link that @path is up to @end. What stands after that is
+ * clean, so walking it only appends. */
+static int replace(char path[static PATH_MAX], size_t end, const char *target)
 {
 	char out[PATH_MAX];
 	int r;
@@ -84,29 +85,8 @@ static int replace(char *path, size_t end, const char *target, const char *name)
 	if (r == 0)
 		r = walk(out, path + end, false);
 	if (r == 0)
-		r = append(out, name, strlen(name));
-	if (r == 0)
-		strcpy(path, out);
+		memcpy(path, out, strlen(out) + 1);
 	return r;
-}
-
-/* The first link or file that stands where a directory must be: its type, and where its
- * name ends. */
-static const struct tree_entry *find_obstacle(const struct tree_builder *b, char *path,
-					      size_t *ret_end)
-{
-	for (char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
-		const struct tree_entry *t;
-
-		*slash = '\0';
-		t = tree_builder_find(b, path);
-		*slash = '/';
-		if (t && !S_ISDIR(t->mode)) {
-			*ret_end = (size_t)(slash - path);
-			return t;
-		}
-	}
-	return NULL;
 }
 
 int layer_path_resolve(const struct tree_builder *b, char path[static PATH_MAX],
@@ -114,19 +94,14 @@ int layer_path_resolve(const struct tree_builder *b, char path[static PATH_MAX],
 {
 	for (int links = 0; links <= SYMLINKS_MAX; links++) {
 		size_t end;
-		const struct tree_entry *t = find_obstacle(b, path, &end);
-		char name[NAME_MAX + 1];
-		char *last;
+		const struct tree_entry *t = tree_builder_obstacle(b, path, &end);
 
 		if (!t)
 			return 0;
 		if (!S_ISLNK(t->mode))
 			return fail(e, ENOTDIR,
 				    "'%s' is below a file that is no directory", path);
-		last = strrchr(path, '/');
-		strcpy(name, last + 1);
-		*last = '\0';
-		if (replace(path, end, t->target, name) < 0)
+		if (replace(path, end, t->target) < 0)
 			return fail(e, ENAMETOOLONG, "a path through '%s' is too long",
 				    t->path);
 	}

@@ -14,6 +14,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 
 #include "base/error.h"
@@ -41,6 +42,7 @@ struct tree_builder {
 	size_t table_size;
 	size_t n_live;
 	uint64_t now;
+	uint64_t seed[2];
 };
 
 int tree_builder_new(struct tree_builder **ret, struct volt_error *e)
@@ -49,17 +51,22 @@ int tree_builder_new(struct tree_builder **ret, struct volt_error *e)
 
 	if (!b || tree_arena_new(&b->arena) < 0)
 		return fail_oom(e);
+	if (getrandom(b->seed, sizeof(b->seed), 0) != (ssize_t)sizeof(b->seed))
+		return fail(e, EIO, "get random bytes");
 	*ret = TAKE_PTR(b);
 	return 0;
 }
 
 static void builder_empty(struct tree_builder *b)
 {
+	struct tree_builder fresh = { 0 };
+
 	tree_arena_free(b->arena);
 	free(b->names);
 	free(b->files);
 	free(b->table);
-	*b = (struct tree_builder){ 0 };
+	memcpy(fresh.seed, b->seed, sizeof(fresh.seed));
+	*b = fresh;
 }
 
 void tree_builder_free(struct tree_builder *b)
@@ -81,13 +88,25 @@ size_t tree_builder_memory(const struct tree_builder *b)
 	       b->files_size * sizeof(*b->files) + b->table_size * sizeof(*b->table);
 }
 
-static uint32_t path_hash(const char *path)
+/* As FNV, but nobody can choose names that are alike in it. Taken byte by byte, so that one
+ * pass over a path gives the hash of everything above it as well. */
+static uint64_t hash_on(const struct tree_builder *b, uint64_t h, char c)
 {
-	uint64_t h = 0xcbf29ce484222325;
+	return (h ^ (unsigned char)c) * (b->seed[1] | 1);
+}
+
+static uint32_t hash_end(uint64_t h)
+{
+	return (uint32_t)(h ^ h >> 32);
+}
+
+static uint32_t path_hash(const struct tree_builder *b, const char *path)
+{
+	uint64_t h = b->seed[0];
 
 	for (; *path; path++)
-		h = (h ^ (unsigned char)*path) * 0x100000001b3;
-	return (uint32_t)(h ^ h >> 32);
+		h = hash_on(b, h, *path);
+	return hash_end(h);
 }
 
 static void table_put(struct tree_builder *b, uint32_t name)
@@ -116,9 +135,10 @@ static int table_grow(struct tree_builder *b)
 	return 0;
 }
 
-static struct name *name_find(const struct tree_builder *b, const char *path)
+/* The name that is the first @size bytes of @path. */
+static struct name *name_look_up(const struct tree_builder *b, const char *path,
+				 size_t size, uint32_t hash)
 {
-	uint32_t hash = path_hash(path);
 	size_t mask = b->table_size - 1;
 
 	if (b->table_size == 0)
@@ -126,10 +146,42 @@ static struct name *name_find(const struct tree_builder *b, const char *path)
 	for (size_t i = hash & mask; b->table[i] != NO_NAME; i = (i + 1) & mask) {
 		struct name *n = &b->names[b->table[i]];
 
-		if (n->hash == hash && strcmp(n->path, path) == 0)
+		if (n->hash == hash && strncmp(n->path, path, size) == 0 &&
+		    n->path[size] == '\0')
 			return n;
 	}
 	return NULL;
+}
+
+static struct name *name_find(const struct tree_builder *b, const char *path)
+{
+	return name_look_up(b, path, strlen(path), path_hash(b, path));
+}
+
+/* A way down a path from the top, in one pass: layers may have paths of two thousand
+ * directories, a million times. */
+struct descent {
+	const char *path;
+	size_t at; /* bytes that are behind */
+	uint64_t hash;
+};
+
+static struct descent descent_begin(const struct tree_builder *b, const char *path)
+{
+	return (struct descent){ .path = path, .hash = b->seed[0] };
+}
+
+/* The next above the path that somebody added, whose name ends at @d->at; NULL: no more. */
+static const struct name *descend(const struct tree_builder *b, struct descent *d)
+{
+	const struct name *n = NULL;
+
+	while (!n && d->path[d->at] != '\0') {
+		d->hash = hash_on(b, d->hash, d->path[d->at++]);
+		if (d->path[d->at] == '/')
+			n = name_look_up(b, d->path, d->at, hash_end(d->hash));
+	}
+	return n;
 }
 
 /* Room for one more of what *@v holds. */
@@ -161,7 +213,7 @@ static struct name *name_add(struct tree_builder *b, const char *path)
 	n = &b->names[b->n_names];
 	*n = (struct name){
 		.path = tree_arena_copy(b->arena, path, strlen(path) + 1),
-		.hash = path_hash(path),
+		.hash = path_hash(b, path),
 		.file = NO_FILE,
 	};
 	if (!n->path)
@@ -294,20 +346,14 @@ int tree_builder_add(struct tree_builder *b, const struct tree_entry *entry,
 /* Whether something that came later than @n has taken the place of a directory above. */
 static bool is_buried(const struct tree_builder *b, const struct name *n)
 {
-	char path[PATH_MAX];
-	char *slash;
+	struct descent d = descent_begin(b, n->path);
+	const struct name *up;
 
 	if (n->file == NO_FILE)
 		return true;
-	strcpy(path, n->path);
-	while ((slash = strrchr(path, '/')) != NULL) {
-		const struct name *up;
-
-		*slash = '\0';
-		up = name_find(b, path);
-		if (up && up->cleared > n->added)
+	while ((up = descend(b, &d)) != NULL)
+		if (up->cleared > n->added)
 			return true;
-	}
 	return false;
 }
 
@@ -344,14 +390,38 @@ int tree_builder_remove(struct tree_builder *b, const char *path, struct volt_er
 	return 0;
 }
 
+static const struct tree_entry *entry_of(const struct tree_builder *b,
+					 const struct name *n)
+{
+	b->files[n->file].path = n->path;
+	return &b->files[n->file];
+}
+
 const struct tree_entry *tree_builder_find(const struct tree_builder *b, const char *path)
 {
 	const struct name *n = name_find(b, path);
 
-	if (!n || is_buried(b, n))
-		return NULL;
-	b->files[n->file].path = n->path;
-	return &b->files[n->file];
+	return n && !is_buried(b, n) ? entry_of(b, n) : NULL;
+}
+
+const struct tree_entry *tree_builder_obstacle(const struct tree_builder *b,
+					       const char *path, size_t *ret_end)
+{
+	struct descent d = descent_begin(b, path);
+	const struct name *n;
+	uint64_t cleared = 0; /* by what is above */
+
+	while ((n = descend(b, &d)) != NULL) {
+		bool is_there = n->file != NO_FILE && cleared <= n->added;
+
+		if (is_there && !is_directory(b, n)) {
+			*ret_end = d.at;
+			return entry_of(b, n);
+		}
+		if (n->cleared > cleared)
+			cleared = n->cleared;
+	}
+	return NULL;
 }
 
 static int compare_names(const void *a, const void *b)
@@ -406,15 +476,18 @@ static int put(struct finish *f, const char *path, const struct tree_entry *file
 /* Writes the directories between the top of the stack and @path that nobody added. */
 static int put_parents(struct finish *f, const char *path)
 {
-	if (f->n == 0 && path[0] != '\0' && put(f, "", &implied) < 0)
+	size_t have;
+
+	if (path[0] == '\0')
+		return 0;
+	if (f->n == 0 && put(f, "", &implied) < 0)
 		return -ENOMEM;
-	for (const char *slash = strchr(path, '/'); slash;
+	have = strlen(f->v[f->stack[f->depth - 1]].path);
+	for (const char *slash = strchr(path + have + 1, '/'); slash;
 	     slash = strchr(slash + 1, '/')) {
 		size_t n = (size_t)(slash - path);
 		char *up;
 
-		if (n <= strlen(f->v[f->stack[f->depth - 1]].path))
-			continue;
 		up = tree_arena_copy(f->b->arena, path, n + 1);
 		if (!up)
 			return -ENOMEM;

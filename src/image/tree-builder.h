@@ -53,6 +53,11 @@ int tree_builder_remove(struct tree_builder *b, const char *path, struct volt_er
 const struct tree_entry *tree_builder_find(const struct tree_builder *b,
 					   const char *path);
 
+/* What stands in the way to @path: the uppermost of the names above it that is no directory
+ * but a file or a link, and where it ends in @path; NULL: nothing. */
+const struct tree_entry *tree_builder_obstacle(const struct tree_builder *b,
+					       const char *path, size_t *ret_end);
+
 /* How many names there are so far, those of implied parents left out, and about how much
  * memory all that was ever added takes. */
 size_t tree_builder_count(const struct tree_builder *b);

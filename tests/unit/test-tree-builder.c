@@ -2,10 +2,12 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+#include "image/layer-path.h"
 #include "image/tree-builder.h"
 #include "tap.h"
 
 static struct volt_error err;
+static char resolved[PATH_MAX];
 
 static int add(struct tree_builder *b, const char *path, uint32_t mode, uint32_t uid)
 {
@@ -236,6 +238,56 @@ static void many_names_are_found(void)
 	}
 }
 
+/* A hostile layer may have a million such names; each must cost one pass over its path. */
+static void deep_names_are_found_in_one_pass(void)
+{
+	_cleanup_(tree_builder_freep) struct tree_builder *b = NULL;
+	_cleanup_(tree_freep) struct tree *t = NULL;
+	char path[PATH_MAX] = "";
+	size_t n = 0, end = 0;
+
+	CHECK_INT(tree_builder_new(&b, &err), 0);
+	for (int i = 0; i < 2000; i++) {
+		n += (size_t)snprintf(path + n, sizeof(path) - n, "%sd",
+				      i > 0 ? "/" : "");
+		CHECK_INT(add(b, path, S_IFDIR | 0755, 0), 0);
+	}
+	for (int i = 0; i < 3000; i++) {
+		(void)snprintf(path + n, sizeof(path) - n, "/f%d", i);
+		(void)strcpy(resolved, path);
+		CHECK_INT(layer_path_resolve(b, resolved, &err), 0);
+		CHECK_STR(resolved, path);
+		CHECK_INT(add(b, path, S_IFREG | 0644, 0), 0);
+	}
+	CHECK(!tree_builder_obstacle(b, path, &end));
+	CHECK_INT(tree_builder_finish(b, &t, &err), 0);
+	CHECK_INT(t->n, 1 + 2000 + 3000);
+}
+
+static void the_uppermost_obstacle_is_found(void)
+{
+	_cleanup_(tree_builder_freep) struct tree_builder *b = NULL;
+	const struct tree_entry *f;
+	size_t end = 0;
+
+	CHECK_INT(tree_builder_new(&b, &err), 0);
+	CHECK_INT(add(b, "a", S_IFDIR | 0755, 0), 0);
+	CHECK_INT(add_link(b, "a/link", "/x"), 0);
+	CHECK_INT(add(b, "a/link/file", S_IFREG | 0644, 0), 0);
+	f = tree_builder_obstacle(b, "a/link/file/x", &end);
+	CHECK(f && S_ISLNK(f->mode));
+	CHECK_STR(f->path, "a/link");
+	CHECK_INT(end, strlen("a/link"));
+	CHECK(!tree_builder_obstacle(b, "a/link", &end)); /* only what is above */
+	/* What a removal has buried is in nobody's way. */
+	CHECK_INT(tree_builder_remove(b, "a", &err), 0);
+	CHECK(!tree_builder_obstacle(b, "a/link/x", &end));
+	CHECK_INT(add(b, "a", S_IFREG | 0644, 0), 0);
+	f = tree_builder_obstacle(b, "a/link/x", &end);
+	CHECK(f && S_ISREG(f->mode));
+	CHECK_INT(end, 1);
+}
+
 int main(void)
 {
 	RUN(entries_are_sorted_by_component);
@@ -250,5 +302,7 @@ int main(void)
 	RUN(a6_paths_that_are_not_clean_are_refused);
 	RUN(links_resolve_as_in_a_chroot);
 	RUN(many_names_are_found);
+	RUN(deep_names_are_found_in_one_pass);
+	RUN(the_uppermost_obstacle_is_found);
 	return tap_done();
 }
