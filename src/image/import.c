@@ -40,10 +40,19 @@ int import_begin(struct images *is, const char *blobs, struct import *im,
 	return unpack_new(im->ingest, im->blobs, &layer_limits_default, &im->unpack, e);
 }
 
+/* The held layer before layer @i that is the same one, or NULL. */
+static struct layer *find_same(const struct import *im, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (im->held[k] && digest_equal(&im->layers[k].blob, &im->layers[i].blob))
+			return im->trees[k];
+	return NULL;
+}
+
 void import_end(struct import *im)
 {
 	for (size_t i = 0; im->trees && im->held && i < im->manifest->n_layers; i++)
-		if (im->held[i])
+		if (im->held[i] && !find_same(im, i))
 			layer_free(im->trees[i]);
 	free(im->trees);
 	free(im->held);
@@ -61,6 +70,25 @@ void import_end(struct import *im)
 
 /* --- documents --- */
 
+/* The tree of a layer that was here before; no error where it was not. */
+static int load_held(struct import *im, size_t i, uint64_t size, struct volt_error *e)
+{
+	struct image_layer *l = &im->layers[i];
+	const struct digest blob = l->blob;
+
+	if (layer_ref_read(im->images, &blob, l, NULL) < 0 || l->size != size)
+		return 0;
+	im->trees[i] = find_same(im, i);
+	if (im->trees[i]) {
+		im->held[i] = true;
+		return 0;
+	}
+	if (layer_load(im->images->store, &l->tree, &im->trees[i], NULL) < 0)
+		return 0;
+	im->held[i] = true;
+	return unpack_count_held(im->unpack, im->trees[i], e);
+}
+
 static int find_held(struct import *im, struct volt_error *e)
 {
 	const struct manifest *m = im->manifest;
@@ -73,12 +101,12 @@ static int find_held(struct import *im, struct volt_error *e)
 	for (size_t i = 0; i < m->n_layers; i++) {
 		struct image_layer *l = &im->layers[i];
 		const struct descriptor *d = &m->layers[i];
+		int r;
 
-		if (layer_ref_read(im->images, &d->digest, l, NULL) == 0 &&
-		    l->size == d->size &&
-		    layer_load(im->images->store, &l->tree, &im->trees[i], NULL) == 0)
-			im->held[i] = true;
 		l->blob = d->digest;
+		r = load_held(im, i, d->size, e);
+		if (r < 0)
+			return r;
 		l->size = d->size;
 		l->media_type = d->media_type;
 	}

@@ -475,7 +475,7 @@ int layer_decode(char *bytes, size_t size, struct layer **ret, struct volt_error
 		r = get_removals(d, e);
 	if (r < 0)
 		return r;
-	if (tree_arena_adopt(t->arena, bytes) < 0)
+	if (tree_arena_adopt(t->arena, bytes, size) < 0)
 		return fail_oom(e);
 	*ret = TAKE_PTR(l);
 	return 0;

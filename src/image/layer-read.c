@@ -53,6 +53,7 @@ struct reader {
 	size_t n_removals, removals_size;
 	struct tree_arena *arena; /* owns the removals' paths until the end */
 	uint32_t n_entries;
+	size_t memory; /* of this layer, as added to @in->memory */
 	uint64_t content, content_checked;
 	const uint8_t *chunk; /* what libarchive was given last */
 	size_t chunk_size;
@@ -433,6 +434,21 @@ static bool is_whiteout(const char *path)
 	return strncmp(slash ? slash + 1 : path, WHITEOUT, strlen(WHITEOUT)) == 0;
 }
 
+/* All layers of an image are in memory at once, so they share one limit. */
+static int count_memory(struct reader *r, struct volt_error *e)
+{
+	size_t now = tree_builder_memory(r->builder) + tree_arena_size(r->arena);
+	size_t more = now - r->memory, all = now;
+
+	r->memory = now;
+	if (r->in->memory)
+		all = atomic_fetch_add(r->in->memory, more) + more;
+	if (all > r->in->limits->max_memory)
+		return fail(e, E2BIG, "the names of its files take more than %zu bytes",
+			    r->in->limits->max_memory);
+	return 0;
+}
+
 static int add_entry(struct reader *r, struct archive_entry *from, struct volt_error *e)
 {
 	const char *name = archive_entry_pathname(from),
@@ -443,10 +459,9 @@ static int add_entry(struct reader *r, struct archive_entry *from, struct volt_e
 
 	if (++r->n_entries > limits->max_entries)
 		return fail(e, E2BIG, "more than %u files", limits->max_entries);
-	if (tree_builder_memory(r->builder) + tree_arena_size(r->arena) >
-	    limits->max_memory)
-		return fail(e, E2BIG, "the names of its files take more than %zu bytes",
-			    limits->max_memory);
+	code = count_memory(r, e);
+	if (code < 0)
+		return code;
 	if (!name || *name == '\0')
 		return fail(e, EBADMSG, "bad tar archive: a file without a name");
 	code = layer_path_clean(name, path, e);

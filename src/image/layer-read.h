@@ -11,7 +11,7 @@ struct layer_limits {
 	struct blob_limits blob;
 	uint64_t max_content; /* bytes of all files, holes included */
 	uint32_t max_entries;
-	size_t max_memory;      /* for the names and attributes of all files */
+	size_t max_memory; /* for the names and attributes of all files of all layers */
 	uint64_t min_free_disk; /* what must stay free while contents are written */
 };
 extern const struct layer_limits layer_limits_default;
@@ -22,6 +22,7 @@ struct layer_input {
 	int disk;                  /* any descriptor on the store's file system */
 	const atomic_bool *cancel; /* may be NULL: -ECANCELED soon after it is set */
 	const struct layer_limits *limits;
+	atomic_size_t *memory; /* may be NULL: what other layers take, and this one */
 };
 
 /* Reads a layer to its end in one pass. The sums are for the caller to compare with what

@@ -16,8 +16,9 @@ DEFINE_CLEANUP(struct tree_arena *, tree_arena_free)
 void *tree_arena_alloc(struct tree_arena *a, size_t size);
 void *tree_arena_copy(struct tree_arena *a, const void *data, size_t size);
 
-/* Makes @p, which malloc() returned, the arena's. -ENOMEM: it stays the caller's. */
-int tree_arena_adopt(struct tree_arena *a, void *p);
+/* Makes the @size bytes at @p, which malloc() returned, the arena's. -ENOMEM: they stay the
+ * caller's. */
+int tree_arena_adopt(struct tree_arena *a, void *p, size_t size);
 
 /* All bytes the arena holds, to keep an eye on what hostile input makes it hold. */
 size_t tree_arena_size(const struct tree_arena *a);

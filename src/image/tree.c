@@ -56,7 +56,7 @@ void tree_arena_free(struct tree_arena *a)
 	free(a);
 }
 
-int tree_arena_adopt(struct tree_arena *a, void *p)
+int tree_arena_adopt(struct tree_arena *a, void *p, size_t size)
 {
 	struct adopted *d = malloc(sizeof(*d));
 
@@ -64,6 +64,7 @@ int tree_arena_adopt(struct tree_arena *a, void *p)
 		return -ENOMEM;
 	*d = (struct adopted){ .next = a->adopted, .p = p };
 	a->adopted = d;
+	a->size += size;
 	return 0;
 }
 

@@ -18,6 +18,8 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
+#include "image/tree-builder.h"
+
 #define THREADS_MAX 16
 
 struct job {
@@ -39,6 +41,7 @@ struct unpack {
 	size_t n_jobs, n_taken, n_ended;
 	bool quit, failed, has_writeback;
 	atomic_bool cancel;
+	atomic_size_t memory;
 };
 
 /* --- the threads --- */
@@ -64,6 +67,7 @@ static int do_job(struct unpack *u, struct job *j)
 		.disk = u->blobs,
 		.cancel = &u->cancel,
 		.limits = u->limits,
+		.memory = &u->memory,
 	};
 	struct unpacked *result = &j->result;
 	int r;
@@ -252,6 +256,16 @@ int unpack_add(struct unpack *u, const struct digest *blob, struct volt_error *e
 		r = add_job(u, blob, e);
 	(void)pthread_mutex_unlock(&u->mutex);
 	return r;
+}
+
+int unpack_count_held(struct unpack *u, const struct layer *l, struct volt_error *e)
+{
+	size_t size = tree_arena_size(l->tree->arena) + l->tree->n * sizeof(*l->tree->v);
+
+	if (atomic_fetch_add(&u->memory, size) + size > u->limits->max_memory)
+		return fail(e, E2BIG, "the names of its files take more than %zu bytes",
+			    u->limits->max_memory);
+	return 0;
 }
 
 int unpack_fd(const struct unpack *u)

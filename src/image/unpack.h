@@ -18,6 +18,9 @@ DEFINE_CLEANUP(struct unpack *, unpack_free)
 /* Starts on the layer of this name; nothing if it was started before. */
 int unpack_add(struct unpack *u, const struct digest *blob, struct volt_error *e);
 
+/* Counts a layer that was read before into what all of the image's may take. -E2BIG. */
+int unpack_count_held(struct unpack *u, const struct layer *l, struct volt_error *e);
+
 /* Readable when something has ended since unpack_ended() was called last. */
 int unpack_fd(const struct unpack *u);
 /* How many have ended; -1 as soon as one has failed. */

@@ -180,6 +180,41 @@ static void names_that_take_too_much_memory_are_refused(void)
 	REFUSED(&tar, &small, E2BIG, "take more than");
 }
 
+/* Each of two layers has less than the limit. */
+static void names_in_all_layers_of_an_image_count_together(void)
+{
+	_cleanup_fixture_ struct fixture f;
+	_cleanup_(layer_freep) struct layer *first = NULL, *second = NULL;
+	_cleanup_close_ int fd = -1;
+	struct layer_limits small = tight;
+	atomic_size_t memory = 0;
+	struct layer_input in = { .limits = &small, .memory = &memory };
+	struct blob_sums sums;
+	struct tar tar = { 0 };
+	static const char value[60000];
+
+	for (int i = 0; i < 20; i++) {
+		char name[16];
+
+		(void)snprintf(name, sizeof(name), "f%d", i);
+		tar_pax(&tar, "SCHILY.xattr.user.x", value, sizeof(value));
+		TAR(&tar, .name = name);
+	}
+	tar_end(&tar);
+	fd = bytes_fd(tar.v, tar.n);
+	tar_done(&tar);
+	small.blob.max_bytes = 4 << 20;
+	small.blob.max_ratio = 400;
+	small.max_memory = 2 << 20;
+	CHECK(fixture_open(&f));
+	in.fd = fd;
+	in.ingest = f.ingest;
+	in.disk = f.root;
+	CHECK_INT(layer_read(&in, &first, &sums, &f.e), 0);
+	CHECK_INT(layer_read(&in, &second, &sums, &f.e), -E2BIG);
+	CHECK(strstr(f.e.msg, "take more than 2097152 bytes"));
+}
+
 static void contents_beyond_the_limit_are_refused_before_they_are_read(void)
 {
 	struct tar tar = { 0 };
@@ -433,6 +468,7 @@ int main(void)
 	RUN(control_bytes_of_a_name_do_not_reach_the_message);
 	RUN(more_files_than_allowed_are_refused);
 	RUN(names_that_take_too_much_memory_are_refused);
+	RUN(names_in_all_layers_of_an_image_count_together);
 	RUN(contents_beyond_the_limit_are_refused_before_they_are_read);
 	RUN(a_full_disk_is_said_early);
 	RUN(owners_and_sizes_out_of_range_are_refused);

@@ -221,6 +221,23 @@ static int pull_last(struct world *w, const struct image_pull *o)
 	return r;
 }
 
+static void a_held_layer_may_be_there_twice(void)
+{
+	_cleanup_world_ struct world w;
+	struct tar tars[3] = { 0 };
+
+	CHECK(world_open(&w));
+	TAR_TEXT(&tars[0], "base", "shared");
+	image_of(&w, tars, 1, "amd64", NULL);
+	CHECK_INT(pull_last(&w, NULL), 0);
+	TAR_TEXT(&tars[0], "base", "shared");
+	TAR_TEXT(&tars[1], "base", "shared");
+	TAR_TEXT(&tars[2], "top", "own");
+	image_of(&w, tars, 3, "amd64", NULL);
+	CHECK_INT(pull_last(&w, NULL), 0);
+	CHECK_INT(count(&w, "cas/refs/layers"), 2);
+}
+
 static void a_hostile_layer_leaves_nothing(void)
 {
 	_cleanup_world_ struct world w;
@@ -716,6 +733,7 @@ int main(void)
 {
 	RUN(a_layout_becomes_an_image);
 	RUN(a_held_layer_is_not_read_again);
+	RUN(a_held_layer_may_be_there_twice);
 	RUN(a_hostile_layer_leaves_nothing);
 	RUN(a8_a_layer_that_is_not_what_the_config_says_is_refused);
 	RUN(a8_a_changed_byte_in_any_blob_is_refused);
