@@ -10,13 +10,16 @@
 #include "base/io.h"
 #include "base/json.h"
 #include "base/lock.h"
+#include "base/path.h"
 #include "image/images-internal.h"
+#include "store/ref.h"
 #include "store/sha256.h"
 
 #define FILE_NAME_SIZE (DIGEST_HEX_SIZE + 5)
 
 /* In images/: shared by whoever writes a name, so that whoever gets it exclusively knows
- * that every temporary file among the names is a dead writer's. */
+ * that every temporary file among the names is a dead writer's, and that an image without
+ * a name is not about to get one. */
 #define LOCK_NAME "names.lock"
 
 void name_record_done(struct name_record *r)
@@ -45,22 +48,43 @@ static int file_name(const char *name, char ret[static FILE_NAME_SIZE],
 	return 0;
 }
 
+int names_lock(struct images *is, enum lock_mode mode, struct volt_error *e)
+{
+	int fd = lock_open(is->dir, LOCK_NAME, mode, true);
+
+	return fd < 0 ? fail_code(e, fd, "lock 'images/%s'", LOCK_NAME) : fd;
+}
+
+/* Under the lock, so that nobody removes the image at the same time as one without names. */
+static int check_image(struct images *is, const struct digest *manifest,
+		       struct volt_error *e)
+{
+	char hex[DIGEST_HEX_SIZE];
+	json_auto_t *j = NULL;
+	int r = ref_read(is->store, REF_IMAGES, digest_hex(manifest, hex), &j, e);
+
+	return r == -ENOENT ? fail(e, ENOENT, "image '%s' was removed meanwhile", hex)
+			    : r;
+}
+
 int name_write(struct images *is, const char *name, const struct digest *manifest,
 	       const struct digest *index, struct volt_error *e)
 {
-	_cleanup_close_ int lock = lock_open(is->dir, LOCK_NAME, LOCK_SHARED, true);
+	_cleanup_close_ int lock = names_lock(is, LOCK_SHARED, e);
 	char file[FILE_NAME_SIZE], text[DIGEST_OCI_SIZE];
 	json_auto_t *j = json_pack("{s:i, s:s, s:s}", "version", 1, "name", name,
 				   "manifest", digest_oci(manifest, text));
 	int r;
 
 	if (lock < 0)
-		return fail_code(e, lock, "lock 'images/%s'", LOCK_NAME);
+		return lock;
 	if (!j ||
 	    (index &&
 	     json_object_set_new(j, "index", json_string(digest_oci(index, text))) < 0))
 		return fail_oom(e);
-	r = file_name(name, file, e);
+	r = check_image(is, manifest, e);
+	if (r == 0)
+		r = file_name(name, file, e);
 	if (r == 0)
 		r = json_write_at(is->names, file, j, 0644, e);
 	return r < 0 ? fail_in(e, r, "name image '%s'", name) : 0;
@@ -71,18 +95,12 @@ void names_clean(struct images *is)
 	_cleanup_close_ int lock = lock_open(is->dir, LOCK_NAME, LOCK_EXCLUSIVE, false);
 	_cleanup_closedir_ DIR *d = NULL;
 	struct dirent *entry;
-	int fd = -1;
 
-	if (lock >= 0)
-		fd = openat(is->names, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	d = fd < 0 ? NULL : fdopendir(fd);
-	if (!d) {
-		closep(&fd);
+	if (lock < 0 || dir_stream(is->names, &d) < 0)
 		return;
-	}
-	while ((entry = readdir(d)) != NULL)
+	while ((entry = dir_next(d)) != NULL)
 		if (strncmp(entry->d_name, ".tmp-", 5) == 0)
-			(void)unlinkat(fd, entry->d_name, 0);
+			(void)unlinkat(is->names, entry->d_name, 0);
 }
 
 static int parse_record(const json_t *j, struct name_record *ret, struct volt_error *e)
@@ -179,12 +197,12 @@ int names_load(struct images *is, struct name_records *ret, struct volt_error *e
 {
 	_cleanup_(name_records_done) struct name_records t = { 0 };
 	_cleanup_closedir_ DIR *d = NULL;
-	int fd = openat(is->names, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct dirent *entry;
+	int r = dir_stream(is->names, &d);
 
-	if (fd < 0 || !(d = fdopendir(fd)))
-		return fail_errno(e, "open images/names");
-	while ((entry = readdir(d)) != NULL)
+	if (r < 0)
+		return fail_code(e, r, "open images/names");
+	while ((entry = dir_next(d)) != NULL)
 		if (is_record(entry->d_name) && add_record(is, entry->d_name, &t) < 0)
 			return fail_oom(e);
 	if (t.n > 0)

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 
 #include "base/json.h"
 #include "image/find.h"
@@ -268,7 +269,11 @@ static int sweep(struct images *is, struct image_removed *ret, struct volt_error
 		return r;
 	r = store_gc(is->store, false, false, &gc, e);
 	ret->bytes = gc.removed_bytes;
-	return r == -EAGAIN ? 0 : r;
+	if (r != -EAGAIN)
+		return r;
+	log_line(&is->log, LOG_INFO,
+		 "the store is in use: what nothing refers to any more goes next time");
+	return 0;
 }
 
 static int several_names(const struct image *img, const char *text, struct volt_error *e)
@@ -279,29 +284,38 @@ static int several_names(const struct image *img, const char *text, struct volt_
 		text, img->names.v[0], img->names.v[1], img->names.n > 2 ? ", …" : "");
 }
 
+/* Returns 1 if the image went, 0 if one of its names did. */
+static int remove_found(struct images *is, const char *image, bool force,
+			struct image_removed *done, struct volt_error *e)
+{
+	_cleanup_close_ int lock = names_lock(is, LOCK_EXCLUSIVE, e);
+	_cleanup_(image_freep) struct image *img = NULL;
+	int r = lock < 0 ? lock : image_find(is, image, &img, e);
+
+	if (r < 0)
+		return r;
+	if (img->names.n > 1 && img->name && has_name(img, img->name)) {
+		r = name_remove(is, img->name, e);
+		if (r == 0 && strv_add(&done->untagged, img->name) < 0)
+			r = fail_oom(e);
+		return r;
+	}
+	if (img->names.n > 1 && !force)
+		return several_names(img, image, e);
+	r = force ? 0 : check_unused(is, img, image, e);
+	if (r == 0)
+		r = delete_image(is, img, done, e);
+	return r < 0 ? r : 1;
+}
+
 int image_remove(struct images *is, const char *image, bool force,
 		 struct image_removed *ret, struct volt_error *e)
 {
 	_cleanup_(image_removed_done) struct image_removed done = { 0 };
-	_cleanup_(image_freep) struct image *img = NULL;
-	int r = image_find(is, image, &img, e);
-	bool by_name = r == 0 && img->name && has_name(img, img->name);
+	int r = remove_found(is, image, force, &done, e);
 
-	if (r < 0)
-		return r;
-	if (by_name && img->names.n > 1) {
-		r = name_remove(is, img->name, e);
-		if (r == 0 && strv_add(&done.untagged, img->name) < 0)
-			r = fail_oom(e);
-	} else if (img->names.n > 1 && !force) {
-		r = several_names(img, image, e);
-	} else {
-		r = force ? 0 : check_unused(is, img, image, e);
-		if (r == 0)
-			r = delete_image(is, img, &done, e);
-		if (r == 0)
-			r = sweep(is, &done, e);
-	}
+	if (r > 0)
+		r = sweep(is, &done, e);
 	if (r < 0)
 		return r;
 	*ret = done;
@@ -309,12 +323,12 @@ int image_remove(struct images *is, const char *image, bool force,
 	return 0;
 }
 
-int image_prune(struct images *is, bool all, struct image_removed *ret,
-		struct volt_error *e)
+static int remove_unused(struct images *is, bool all, struct image_removed *done,
+			 struct volt_error *e)
 {
-	_cleanup_(image_removed_done) struct image_removed done = { 0 };
+	_cleanup_close_ int lock = names_lock(is, LOCK_EXCLUSIVE, e);
 	_cleanup_(image_array_done) struct image_array a = { 0 };
-	int r = images_load(is, &a, e);
+	int r = lock < 0 ? lock : images_load(is, &a, e);
 
 	for (size_t i = 0; r == 0 && i < a.n; i++) {
 		_cleanup_free_ char *user = NULL;
@@ -323,8 +337,17 @@ int image_prune(struct images *is, bool all, struct image_removed *ret,
 			continue;
 		r = find_user(is, a.v[i], &user, e);
 		if (r == 0 && !user)
-			r = delete_image(is, a.v[i], &done, e);
+			r = delete_image(is, a.v[i], done, e);
 	}
+	return r;
+}
+
+int image_prune(struct images *is, bool all, struct image_removed *ret,
+		struct volt_error *e)
+{
+	_cleanup_(image_removed_done) struct image_removed done = { 0 };
+	int r = remove_unused(is, all, &done, e);
+
 	if (r == 0)
 		r = sweep(is, &done, e);
 	if (r < 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include "base/lock.h"
 #include "image/image.h"
 #include "image/manifest.h"
 #include "image/name.h"
@@ -37,6 +38,11 @@ struct name_records {
 void name_record_done(struct name_record *r);
 void name_records_done(struct name_records *t);
 
+/* Names are written under the shared lock, images removed under the exclusive one, so that
+ * no name is given to what is going. Returns the descriptor to close. */
+int names_lock(struct images *is, enum lock_mode mode, struct volt_error *e);
+
+/* -ENOENT where the image is gone. */
 int name_write(struct images *is, const char *name, const struct digest *manifest,
 	       const struct digest *index, struct volt_error *e);
 int name_read(struct images *is, const char *name, struct name_record *ret,

@@ -363,6 +363,7 @@ static int write_refs(struct import *im, struct image_ref *ref, struct volt_erro
 int import_finish(struct import *im, const char *name, const struct digest *index,
 		  struct image **ret, struct volt_error *e)
 {
+	_cleanup_close_ int lock = -1;
 	struct image_ref ref = { 0 };
 	int r = find_config(im, e);
 
@@ -378,7 +379,10 @@ int import_finish(struct import *im, const char *name, const struct digest *inde
 		r = store_blobs(im, e);
 	if (r == 0)
 		r = ingest_commit(im->ingest, e);
+	/* Between its ref and its name it must not look like one that nobody wants. */
 	if (r == 0)
+		r = lock = names_lock(im->images, LOCK_SHARED, e);
+	if (r >= 0)
 		r = write_refs(im, &ref, e);
 	if (r == 0 && name)
 		r = name_write(im->images, name, &im->digest, index, e);

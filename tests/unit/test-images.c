@@ -8,7 +8,7 @@
 #include "base/json.h"
 #include "image-lib.h"
 #include "image/build.h"
-#include "image/image.h"
+#include "image/images-internal.h"
 #include "image/transfer.h"
 #include "store/ref.h"
 
@@ -391,6 +391,18 @@ static void images_are_found_by_name_id_and_digest(void)
 	CHECK_INT(find(&w, "../../etc/passwd", &found), -EINVAL);
 }
 
+/* As when it was removed while a name was on its way to it. */
+static void what_is_gone_gets_no_name(void)
+{
+	const struct digest gone = { { 1 } };
+	_cleanup_world_ struct world w;
+
+	CHECK(world_open(&w));
+	CHECK_INT(name_write(w.is, "localhost/x:latest", &gone, NULL, &w.f.e), -ENOENT);
+	CHECK(strstr(w.f.e.msg, "was removed meanwhile"));
+	CHECK_INT(count(&w, "images/names"), 0);
+}
+
 static void b2_no_two_names_are_one(void)
 {
 	static const char *const names[] = { "localhost/a/b:c", "localhost/a_b:c",
@@ -741,6 +753,7 @@ int main(void)
 	RUN(a_source_that_is_not_there_is_named);
 	RUN(staging_of_the_dead_is_cleared);
 	RUN(images_are_found_by_name_id_and_digest);
+	RUN(what_is_gone_gets_no_name);
 	RUN(b2_no_two_names_are_one);
 	RUN(b3_a_name_that_moves_leaves_the_old_image_as_it_was);
 	RUN(a_broken_record_does_not_hide_the_others);
