@@ -48,6 +48,13 @@ static int read_directory(const char *path, struct files *f, struct volt_error *
 	return 0;
 }
 
+static const char *why(struct archive *a)
+{
+	const char *s = archive_error_string(a);
+
+	return s ? s : "it ends too early";
+}
+
 static int read_member(struct archive *a, struct archive_entry *entry, char **ret,
 		       size_t *ret_size, struct volt_error *e)
 {
@@ -63,7 +70,7 @@ static int read_member(struct archive *a, struct archive_entry *entry, char **re
 		return fail_oom(e);
 	*ret = text;
 	if (archive_read_data(a, text, (size_t)size) != size)
-		return fail(e, EBADMSG, "it is damaged: %s", archive_error_string(a));
+		return fail(e, EBADMSG, "it is damaged: %s", why(a));
 	text[size] = '\0';
 	*ret_size = (size_t)size;
 	return 0;
@@ -78,8 +85,7 @@ static int scan(struct archive *a, struct files *f, struct volt_error *e)
 		const char *name;
 
 		if (code < ARCHIVE_WARN || code == ARCHIVE_RETRY)
-			return fail(e, ENOTSUP, "it is no image archive: %s",
-				    archive_error_string(a));
+			return fail(e, ENOTSUP, "it is no image archive: %s", why(a));
 		name = archive_entry_pathname(entry);
 		if (name && strncmp(name, "./", 2) == 0)
 			name += 2;
@@ -107,8 +113,7 @@ static int read_archive(const char *path, struct files *f, struct volt_error *e)
 	(void)archive_read_support_filter_bzip2(a);
 	(void)archive_read_support_format_tar(a);
 	if (archive_read_open_filename(a, path, BLOCK_SIZE) != ARCHIVE_OK)
-		r = fail(e, ENOTSUP, "it is no image archive: %s",
-			 archive_error_string(a));
+		r = fail(e, ENOTSUP, "it is no image archive: %s", why(a));
 	else
 		r = scan(a, f, e);
 	(void)archive_read_free(a);

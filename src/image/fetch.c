@@ -2,10 +2,10 @@
 /* Theory of operation
  *
  * skopeo writes each blob under a temporary name and renames it to its digest when it is
- * whole and has that digest. inotify tells of the
- * rename, and the layer is handed to the threads while others still arrive. A missed event
- * costs nothing but time: the caller adds all layers once more at the end. What is waited
- * for, in one poll(): skopeo's end, an arrival, a thread's end, the next progress report.
+ * whole and has that digest. inotify tells of the rename, and the layer is handed to the
+ * threads while others still arrive. A missed event costs nothing but time: the caller adds
+ * all layers once more at the end. What is waited for, in one poll(): skopeo's end, an
+ * arrival, a thread's end, the next progress report.
  */
 #include "image/fetch.h"
 
@@ -22,6 +22,7 @@
 #include <sys/wait.h>
 
 #include "base/io.h"
+#include "base/path.h"
 #include "base/spawn.h"
 
 #define REPORT_EACH_MS 100
@@ -33,17 +34,16 @@
 static uint64_t count_bytes(int dir, const char *begin)
 {
 	_cleanup_closedir_ DIR *d = NULL;
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	uint64_t sum = 0;
 	struct dirent *entry;
 	struct stat st;
 
-	if (fd < 0 || !(d = fdopendir(fd)))
+	if (dir_stream(dir, &d) < 0)
 		return 0;
-	while ((entry = readdir(d)) != NULL)
+	while ((entry = dir_next(d)) != NULL)
 		if (entry->d_name[0] != '.' &&
 		    strncmp(entry->d_name, begin, strlen(begin)) == 0 &&
-		    fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    fstatat(dir, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 		    S_ISREG(st.st_mode) && st.st_nlink == 1) /* more: was held before */
 			sum += (uint64_t)st.st_size;
 	return sum;

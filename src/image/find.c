@@ -40,7 +40,8 @@ static size_t repository_length(const char *name)
 	const char *at = strchr(name, '@');
 	size_t n = at ? (size_t)(at - name) : strlen(name);
 	const char *slash = memrchr(name, '/', n);
-	const char *colon = memchr(slash, ':', n - (size_t)(slash - name));
+	const char *last = slash ? slash : name;
+	const char *colon = memchr(last, ':', n - (size_t)(last - name));
 
 	return colon ? (size_t)(colon - name) : n;
 }
@@ -151,8 +152,9 @@ int image_find(struct images *is, const char *text, struct image **ret,
 	const char *hex = strncmp(text, "sha256:", 7) == 0 ? text + 7 : text;
 	int r = -ENOENT;
 
-	if (hex == text) /* a name may look like an id, and then is one */
-		r = find_name(is, text, ret, is_hex(hex) ? NULL : e);
+	if (hex == text)
+		r = find_name(is, text, ret, e);
+	/* What looks like an id and is no name may be one. */
 	if ((r == -ENOENT || r == -EINVAL) && is_hex(hex))
 		r = find_id(is, hex, ret, e);
 	if (r == -ENOENT)

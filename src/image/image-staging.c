@@ -74,18 +74,12 @@ void staging_clean(struct images *is)
 	_cleanup_close_ int lock = -1;
 	_cleanup_closedir_ DIR *d = NULL;
 	struct dirent *entry;
-	int fd = open_beneath(is->dir, "staging", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	_cleanup_close_ int fd =
+		open_beneath(is->dir, "staging", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 
-	if (fd < 0)
+	if (fd < 0 || dir_stream(fd, &d) < 0)
 		return;
-	d = fdopendir(fd);
-	if (!d) {
-		(void)close(fd);
-		return;
-	}
-	while ((entry = readdir(d)) != NULL) {
-		if (entry->d_name[0] == '.')
-			continue;
+	while ((entry = dir_next(d)) != NULL) {
 		if (lock < 0)
 			lock = lock_open(is->dir, LOCK_NAME, LOCK_EXCLUSIVE, false);
 		if (lock < 0)

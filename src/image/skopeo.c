@@ -51,8 +51,12 @@ static int write_auth(struct skopeo *s, const char *creds, const char *registry,
 		return fail_oom(e);
 	j = json_pack("{s:{s:{s:s}}}", "auths", registry, "auth", secret);
 	text = j ? json_text(j) : NULL;
-	if (!text || asprintf(&s->authfile, "%s/" AUTH_FILE, s->staging->path) < 0)
+	if (!text)
 		return fail_oom(e);
+	if (asprintf(&s->authfile, "%s/" AUTH_FILE, s->staging->path) < 0) {
+		s->authfile = NULL;
+		return fail_oom(e);
+	}
 	r = write_file_atomic(s->staging->dir, AUTH_FILE, text, strlen(text), 0600);
 	return r < 0 ? fail_code(e, r, "write credentials") : 0;
 }
