@@ -11,9 +11,9 @@
 #include "base/error.h"
 #include "base/macro.h"
 
-#define WORKLOAD  0u
-#define TEXT_MAX_ 512u
-#define DRAIN_MAX (16u << 20) /* more than the windows allow is a breach anyway */
+#define WORKLOAD   0u
+#define TEXT_MAX_  512u
+#define CREDIT_MAX 4096u /* with that much waiting to be sent no credit is added */
 
 struct agent {
 	int fd;
@@ -23,9 +23,11 @@ struct agent {
 	enum agent_state state;
 	struct wire_in in;
 	struct wire_out out;
-	size_t in_flight; /* stdin bytes the guest has not consumed */
-	size_t unread[3]; /* by stream: sent by the guest, not given back yet */
-	bool closed[3];   /* by stream: EOF came */
+	size_t in_flight;   /* stdin bytes the guest has not consumed */
+	bool in_closed;     /* EOF of stdin went */
+	size_t unread[3];   /* by stream: sent by the guest, not given back yet */
+	size_t consumed[3]; /* of that: may be given back */
+	bool closed[3];     /* by stream: EOF came */
 };
 
 enum agent_state agent_state(const struct agent *a)
@@ -42,7 +44,8 @@ static void end(struct agent *a, const struct volt_error *why)
 	a->ops->gone(a->data, why);
 }
 
-static void flush(struct agent *a)
+/* Sends what it can; returns how much waits. */
+static size_t send_some(struct agent *a)
 {
 	const void *data;
 	size_t size;
@@ -52,17 +55,23 @@ static void flush(struct agent *a)
 
 		data = wire_out_data(&a->out, &size);
 		if (size == 0 || !a->io)
-			break;
+			return size;
 		n = send(a->fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			break; /* a broken connection shows when it is read */
+			return size; /* a broken connection shows when it is read */
 		wire_out_sent(&a->out, (size_t)n);
 	}
+}
+
+static void flush(struct agent *a)
+{
+	size_t waiting = send_some(a);
+
 	if (a->io)
 		(void)sd_event_source_set_io_events(a->io,
-						    EPOLLIN | (size ? EPOLLOUT : 0));
+						    EPOLLIN | (waiting ? EPOLLOUT : 0));
 }
 
 /* What was put into the queue either went or is waiting. */
@@ -77,6 +86,23 @@ static int sent(struct agent *a, int r)
 	}
 	flush(a);
 	return 0;
+}
+
+/* Credit for what was consumed, but no more of it while the guest leaves unread what it
+ * has: credits are larger than the DATA they can be for, so a guest that writes and never
+ * reads would fill our memory. Its own window stops it instead. */
+static void give_back(struct agent *a)
+{
+	for (int i = AGENT_STDOUT; i <= AGENT_STDERR; i++) {
+		size_t waiting, size = a->consumed[i];
+
+		(void)wire_out_data(&a->out, &waiting);
+		if (size == 0 || waiting > CREDIT_MAX || a->state != AGENT_RUNNING)
+			continue;
+		a->consumed[i] = 0;
+		a->unread[i] -= size;
+		(void)sent(a, wire_credit(&a->out, WORKLOAD, (enum agent_stream)i, size));
+	}
 }
 
 /* --- messages --- */
@@ -145,6 +171,7 @@ static int handle_started(struct agent *a, struct volt_error *why)
 	a->state = AGENT_RUNNING;
 	a->ops->started(a->data);
 	a->ops->room(a->data);
+	give_back(a);
 	return 0;
 }
 
@@ -248,8 +275,10 @@ static int on_io(sd_event_source *s, int fd, uint32_t events, void *data)
 	struct volt_error why;
 	int r;
 
-	if (events & EPOLLOUT)
+	if (events & EPOLLOUT) {
 		flush(a);
+		give_back(a);
+	}
 	if (!(events & (EPOLLIN | EPOLLHUP | EPOLLERR)) || a->state == AGENT_GONE)
 		return 0;
 	r = receive(a, &why);
@@ -263,7 +292,7 @@ void agent_drain(struct agent *a)
 	struct volt_error why;
 	int r = 1;
 
-	while (r > 0 && a->state != AGENT_GONE)
+	while (r > 0 && a && a->state != AGENT_GONE)
 		r = receive(a, &why);
 	if (r < 0 && r != -EPIPE)
 		end(a, &why);
@@ -294,7 +323,7 @@ int agent_shutdown(struct agent *a)
 
 int agent_stdin(struct agent *a, const char *bytes, size_t size)
 {
-	if (a->state != AGENT_RUNNING)
+	if (a->state != AGENT_RUNNING || a->in_closed)
 		return a->state < AGENT_RUNNING ? -EAGAIN : -EPIPE;
 	if (size > AGENT_WINDOW - a->in_flight)
 		return -EAGAIN;
@@ -306,16 +335,18 @@ int agent_stdin_eof(struct agent *a)
 {
 	if (a->state != AGENT_RUNNING)
 		return a->state < AGENT_RUNNING ? -EAGAIN : -EPIPE;
+	if (a->in_closed)
+		return 0; /* by a client before */
+	a->in_closed = true;
 	return sent(a, wire_eof(&a->out, WORKLOAD));
 }
 
 void agent_consumed(struct agent *a, enum agent_stream stream, size_t size)
 {
-	if (size == 0 || size > a->unread[stream])
+	if (size > a->unread[stream] - a->consumed[stream])
 		return;
-	a->unread[stream] -= size;
-	if (a->state == AGENT_RUNNING)
-		(void)sent(a, wire_credit(&a->out, WORKLOAD, stream, size));
+	a->consumed[stream] += size;
+	give_back(a);
 }
 
 int agent_new(int fd, sd_event *ev, const struct agent_ops *ops, void *data,

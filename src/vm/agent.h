@@ -46,7 +46,7 @@ DEFINE_CLEANUP(struct agent *, agent_free)
 
 enum agent_state agent_state(const struct agent *a);
 
-/* Reads all that is there; for when QEMU has ended. */
+/* Reads all that is there; for when QEMU has ended. @a may be NULL. */
 void agent_drain(struct agent *a);
 
 /* 0, or -ENOTCONN when the workload does not run. */
@@ -54,9 +54,11 @@ int agent_signal(struct agent *a, int number);
 int agent_resize(struct agent *a, int rows, int columns);
 int agent_shutdown(struct agent *a); /* from HELLO on */
 
-/* Takes all of it (at most AGENT_PAYLOAD_MAX) or, without room, nothing: -EAGAIN. */
+/* Takes all of it (at most AGENT_PAYLOAD_MAX) or, without room, nothing: -EAGAIN. -EPIPE
+ * after its end, which may be said more than once. */
 int agent_stdin(struct agent *a, const char *bytes, size_t size);
 int agent_stdin_eof(struct agent *a);
 
-/* @size bytes of @stream have gone where they should: the guest may send as many more. */
+/* @size bytes of @stream have gone where they should: the guest may send as many more, as
+ * soon as it reads. */
 void agent_consumed(struct agent *a, enum agent_stream stream, size_t size);

@@ -423,6 +423,8 @@ static void take_frame(const struct agent_frame *f, const char *data)
 		take_config(data, size, stream == AGENT_MORE);
 		break;
 	case AGENT_DATA:
+		if (q.stdin_eof)
+			abort(); /* a breach, as it is for init */
 		take_stdin(data, size);
 		break;
 	case AGENT_EOF:
