@@ -40,6 +40,17 @@
 #define EXIT_SIGNAL_BASE 128
 #define PRIORITY_EXIT    1000
 
+/* It goes into state.json, to clients and to a terminal, and part of it may be the guest's
+ * word, or be cut within a character: what is not UTF-8 loses all that is not ASCII. */
+static void clean_reason(struct run *r)
+{
+	json_auto_t *text = json_string(r->reason);
+
+	for (char *p = r->reason; *p; p++)
+		if ((!text && (*p & 0x80)) || (unsigned char)*p < ' ' || *p == 0x7f)
+			*p = '?';
+}
+
 void run_broken(struct sup *s, const char *fmt, ...)
 {
 	struct run *r = &s->run;
@@ -52,6 +63,7 @@ void run_broken(struct sup *s, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(r->reason, sizeof(r->reason), fmt, ap);
 	va_end(ap);
+	clean_reason(r);
 }
 
 static void reached(struct sup *s, enum phase p)
@@ -172,6 +184,7 @@ static void on_failed(void *data, int code, const char *text)
 		r->outcome = OUTCOME_REFUSED;
 		r->code = code;
 		(void)snprintf(r->reason, sizeof(r->reason), "%s", text);
+		clean_reason(r);
 	}
 	stop_expect_exit(s);
 }
@@ -298,6 +311,7 @@ static void add_tail(struct sup *s)
 		(void)snprintf(r->reason + n, sizeof(r->reason) - n,
 			       " (reached: %s); last on the console: %s", how_far(s),
 			       tail);
+	clean_reason(r);
 }
 
 static int on_qemu_exit(sd_event_source *source, const siginfo_t *si, void *data)

@@ -172,7 +172,9 @@ static void workload_fails(int code)
 
 	put_number(&p, AGENT_TAG_CODE, code);
 	put_text(&p, AGENT_TAG_TEXT,
-		 code == 127 ? "no such file or directory" : "refused");
+		 fault("bad-text") ? "caf\xe9 \x9b\x1b[31m"
+		 : code == 127     ? "no such file or directory"
+				   : "refused");
 	send_payload(AGENT_FAILED, &p);
 	power_off();
 }

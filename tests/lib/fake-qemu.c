@@ -10,7 +10,7 @@
  * specification, so that one finds the other's mistakes.
  *
  * A machine whose name has "fault-KIND" in it fails before it has a workload: exit-early,
- * qmp-garbage, qmp-silent, no-hello, panic, bad-version, bad-frame.
+ * qmp-garbage, qmp-silent, no-hello, panic, bad-version, bad-frame, bad-text.
  */
 #include <errno.h>
 #include <fcntl.h>

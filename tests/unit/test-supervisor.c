@@ -42,6 +42,25 @@ static void a_workload_that_does_not_start_is_told_apart(void)
 	CHECK_INT(machine_remove(m, false, NULL), 0);
 }
 
+/* What the guest gives as its reason is on disk afterwards, or nothing would be. */
+static void a_reason_that_is_no_text_is_recorded_as_one(void)
+{
+	_cleanup_(machine_closep) struct machine *m =
+		make("fault-bad-text", "", "fail:126");
+	_cleanup_(state_done) struct state st = { 0 };
+	struct started s;
+
+	CHECK(m);
+	CHECK_INT(start(m, NULL, &s, false), 0);
+	CHECK(report(&s) < 0);
+	CHECK_INT(s.report.exit_status, 126);
+	CHECK_INT(machine_state(m, &st, NULL), 0);
+	CHECK_INT(st.status, STATUS_FAILED);
+	CHECK_INT(st.exit_code, 126);
+	CHECK_STR(st.reason, "caf? ??[31m");
+	CHECK_INT(machine_remove(m, false, NULL), 0);
+}
+
 /* --- ways to end --- */
 
 static void the_stop_signal_is_the_first_rung(void)
@@ -409,6 +428,7 @@ static void run_all(void)
 {
 	RUN(output_and_exit_code_arrive);
 	RUN(a_workload_that_does_not_start_is_told_apart);
+	RUN(a_reason_that_is_no_text_is_recorded_as_one);
 	RUN(the_stop_signal_is_the_first_rung);
 	RUN(a_workload_that_ignores_it_is_shut_down);
 	RUN(a_deaf_guest_is_quit);
