@@ -26,18 +26,16 @@
 
 /* --- repairing --- */
 
-static const char *how_it_died(const struct state *st)
+static bool is_of_another_boot(const struct state *st)
 {
 	char boot[BOOT_ID_SIZE];
 
-	if (st->boot_id[0] && boot_id(boot) == 0 && strcmp(boot, st->boot_id) != 0)
-		return "the host was restarted while it ran";
-	return "its supervisor was killed";
+	return st->boot_id[0] && boot_id(boot) == 0 && strcmp(boot, st->boot_id) != 0;
 }
 
 int machine_finish_dead(struct machine *m, struct volt_error *e)
 {
-	struct undo_where w = { m->env->runfd, m->dirfd, m->id };
+	struct undo_where w = { m->env->runfd, m->dirfd, m->id, false };
 	_cleanup_(state_done) struct state st = { 0 };
 	bool ended;
 
@@ -45,13 +43,15 @@ int machine_finish_dead(struct machine *m, struct volt_error *e)
 	ended = st.status == STATUS_EXITED || st.status == STATUS_FAILED;
 	if (st.status == STATUS_CREATED || (ended && !st.rm))
 		return 0;
+	w.rebooted = is_of_another_boot(&st);
 	TRY(undo_run(&st.undo, &w, e));
 	if (!ended) {
 		st.status = STATUS_FAILED;
 		st.exit_code = EXIT_VOLT;
 		st.finished_at = clock_wall();
 		free(st.reason);
-		st.reason = strdup(how_it_died(&st));
+		st.reason = strdup(w.rebooted ? "the host was restarted while it ran"
+					      : "its supervisor was killed");
 		TRY(state_write(m->dirfd, &st, e));
 	}
 	return st.rm ? machine_erase(m, st.name, e) : 0;

@@ -85,7 +85,8 @@ static int undo_one(const struct undo_item *item, const struct undo_where *w)
 	case UNDO_RUNTIME:
 		return remove_tree_at(w->runfd, w->id);
 	case UNDO_PROCESS:
-		return end_process(item);
+		/* Start times count from the boot: in another they can be a stranger's. */
+		return w->rebooted ? 0 : end_process(item);
 	case UNDO_FILE:
 		return remove_tree_at(w->dirfd, item->name);
 	}

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -34,6 +35,7 @@ struct undo_where {
 	int runfd;      /* volt's runtime directory */
 	int dirfd;      /* the machine's directory */
 	const char *id; /* its name in both */
+	bool rebooted;  /* the list is another boot's: its processes are gone */
 };
 
 /* -ENOSPC when full. */

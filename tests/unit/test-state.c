@@ -233,18 +233,29 @@ static void b9_a_dead_supervisors_machine_is_finished_by_the_next_look(void)
 	CHECK_INT(machine_remove(m, false, &e), 0);
 }
 
+/* Also in what it kills: the pid and start time of a helper can be a stranger's by now. */
 static void a_host_that_restarted_is_told_from_a_crash(void)
 {
 	_cleanup_(machine_closep) struct machine *m = create("boot");
 	_cleanup_(state_done) struct state st = { 0 };
+	struct undo u = { .n = 0 };
+	pid_t stranger = fork();
 
-	pretend_running(m, NULL);
+	if (stranger == 0) {
+		(void)pause();
+		_exit(0);
+	}
+	CHECK_INT(undo_add_process(&u, stranger), 0);
+	pretend_running(m, &u.v[0]);
 	CHECK_INT(state_read(m->dirfd, &st, &e), 0);
 	st.boot_id[0] = st.boot_id[0] == '0' ? '1' : '0';
 	CHECK_INT(state_write(m->dirfd, &st, &e), 0);
 	state_done(&st);
 	CHECK_INT(machine_state(m, &st, &e), 0);
 	CHECK_STR(st.reason, "the host was restarted while it ran");
+	CHECK_INT(waitpid(stranger, NULL, WNOHANG), 0);
+	(void)kill(stranger, SIGKILL);
+	CHECK_INT(waitpid(stranger, NULL, 0), stranger);
 	CHECK_INT(machine_remove(m, false, &e), 0);
 }
 
@@ -267,7 +278,7 @@ static void a_living_supervisors_machine_is_left_alone(void)
 
 static void b11_a_pid_used_again_is_not_killed(void)
 {
-	struct undo_where w = { env.runfd, env.runfd, "x" };
+	struct undo_where w = { env.runfd, env.runfd, "x", false };
 	struct undo u = { .n = 0 };
 	pid_t child = fork();
 
