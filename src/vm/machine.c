@@ -296,8 +296,8 @@ int machine_open(const struct vm_env *env, const char *who, struct machine **ret
 
 	if (machines < 0)
 		return machines;
-	/* Only what could be a name ever reaches the file system. */
-	if (name_is_valid(who))
+	/* Only what could be a name ever reaches the file system. A whole id is no name. */
+	if (name_is_valid(who) && !is_id(who))
 		r = name_lookup(machines, who, id);
 	if (r == -ENOENT)
 		r = prefix_lookup(machines, who, id);

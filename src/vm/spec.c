@@ -263,6 +263,10 @@ static int parse_identity(const json_t *j, enum spec_form form, struct spec *s,
 		return fail(e, EINVAL,
 			    "name '%s' must match [a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}",
 			    s->name);
+	if (s->name && form == SPEC_WISH && digest_parse(s->name, &d) == 0)
+		return fail(e, EINVAL,
+			    "name '%s' looks like a machine's id: choose another",
+			    s->name);
 	TRY(json_get_string(j, "id", &id, e));
 	TRY(json_get_string(j, "created_at", &created, e));
 	if (form == SPEC_WISH)

@@ -51,6 +51,9 @@ static void each_member_is_checked(void)
 		{ "\"version\":2", "version 2" },
 		{ "\"name\":\"../x\"", "name '../x'" },
 		{ "\"name\":\"-x\"", "name '-x'" },
+		{ "\"name\":\"0123456789abcdef0123456789abcdef0123456789abcdef"
+		  "0123456789abcdef\"",
+		  "looks like a machine's id" },
 		{ "\"id\":\"00\"", "must not" },
 		{ "\"process\":{}", "must not" },
 		{ "\"guest\":\"windows\"", "'windows'" },

@@ -193,6 +193,23 @@ static void a_machine_opens_by_name_id_and_prefix(void)
 	CHECK_INT(machine_remove(a, false, &e), 0);
 }
 
+/* Such a name cannot be made any more, but one may be there. */
+static void a_whole_id_is_never_a_name(void)
+{
+	_cleanup_(machine_closep) struct machine *a = create("victim"), *b = NULL;
+	_cleanup_(machine_closep) struct machine *m = NULL;
+	int names = openat(a->machines, "names", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	b = create("thief");
+	CHECK_INT(symlinkat(b->id, names, a->id), 0);
+	CHECK_INT(machine_open(&env, a->id, &m, &e), 0);
+	CHECK_STR(m->id, a->id);
+	CHECK_INT(unlinkat(names, a->id, 0), 0);
+	(void)close(names);
+	CHECK_INT(machine_remove(a, false, &e), 0);
+	CHECK_INT(machine_remove(b, false, &e), 0);
+}
+
 static void a_prefix_of_two_is_refused(void)
 {
 	struct machine *v[20] = { NULL }, *m = NULL;
@@ -425,6 +442,7 @@ int main(void)
 	RUN(names_are_made_up_when_missing);
 	RUN(b1_only_names_and_ids_open_a_machine);
 	RUN(a_machine_opens_by_name_id_and_prefix);
+	RUN(a_whole_id_is_never_a_name);
 	RUN(a_prefix_of_two_is_refused);
 	RUN(b9_a_dead_supervisors_machine_is_finished_by_the_next_look);
 	RUN(a_host_that_restarted_is_told_from_a_crash);
