@@ -78,6 +78,12 @@ void console_reset(struct console *c)
 	c->panic[0] = '\0';
 }
 
+/* Nothing a terminal obeys, in whatever character set. */
+static bool is_plain(char b)
+{
+	return b == '\t' || (b >= ' ' && b < 0x7f);
+}
+
 static void take_line(struct console *c, const char *prefix, const char *text,
 		      size_t size)
 {
@@ -105,8 +111,8 @@ void console_say(struct console *c, const char *prefix, const char *text, size_t
 	size_t n = 0;
 
 	for (size_t i = 0; i < size && n < sizeof(line); i++)
-		if ((unsigned char)text[i] >= ' ' && text[i] != 0x7f)
-			line[n++] = text[i];
+		if (is_plain(text[i]) || text[i] & 0x80)
+			line[n++] = is_plain(text[i]) ? text[i] : '?';
 	take_line(c, prefix, line, n);
 }
 
@@ -128,7 +134,7 @@ static void take_byte(struct stream *s, unsigned char b)
 		s->state = ESCAPE;
 	} else if (b == '\n') {
 		end_line(s);
-	} else if (b == '\t' || (b >= ' ' && b < 0x7f)) {
+	} else if (is_plain((char)b)) {
 		s->line[s->used++] = (char)b;
 		if (s->used == sizeof(s->line) - 1)
 			end_line(s);

@@ -79,9 +79,14 @@ static char *command_line(const struct strv *args)
 				      COMMAND_MAX * 2, *a);
 	if (fclose(f) != 0)
 		return NULL;
-	for (char *p = text; *p && n < COMMAND_MAX; p++, n++)
-		if ((unsigned char)*p < ' ' || *p == 0x7f)
-			*p = ' ';
+	for (char *p = text; *p && n < COMMAND_MAX; p++, n++) {
+		unsigned char *b = (unsigned char *)p;
+
+		if (b[0] == 0xc2 && b[1] < 0xa0) /* U+0080 to U+009F */
+			b[0] = b[1] = ' ';
+		else if (b[0] < ' ' || b[0] == 0x7f)
+			b[0] = ' ';
+	}
 	while (n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80)
 		n--;
 	text[n] = '\0';

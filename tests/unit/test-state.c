@@ -31,7 +31,7 @@ static struct spec *spec(const char *name)
 	memset(&s->image.config, 2, sizeof(struct digest));
 	memset(&s->image.tree, 3, sizeof(struct digest));
 	(void)strv_add(&s->process.args, "sleep");
-	(void)strv_add(&s->process.args, "1\n2");
+	(void)strv_add(&s->process.args, "1\n2\xc2\x9b\x33\xc3\xa4");
 	s->process.cwd = strdup("/");
 	s->process.user = strdup("");
 	s->process.stop_signal = SIGTERM;
@@ -78,7 +78,7 @@ static void everything_survives_the_disk(void)
 	(void)strv_add(&s->labels, "k=v=w");
 	CHECK_INT(ports_add(&s->ports, &(struct port){ "::1", 1, 2, true }, &e), 0);
 	CHECK_INT(state_init(&st, s, &e), 0);
-	CHECK_STR(st.command, "sleep 1 2");
+	CHECK_STR(st.command, "sleep 1 2  3\xc3\xa4");
 	st.status = STATUS_FAILED;
 	st.reason = strdup("why");
 	st.exit_code = 125;
