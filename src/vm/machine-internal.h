@@ -26,6 +26,10 @@ int machine_open_id(const struct vm_env *env, const char *id, struct machine **r
 /* Ends a machine's existence; its lock is held by the caller. */
 int machine_erase(struct machine *m, const char *name, struct volt_error *e);
 
+/* -EALREADY where a supervisor lives. One whose machine has ended is waited for: it says
+ * so before it lets go of the lock. */
+int machine_check_stopped(struct machine *m, struct volt_error *e);
+
 /* machine_repair() for one whose lock the caller has. */
 int machine_finish_dead(struct machine *m, struct volt_error *e);
 

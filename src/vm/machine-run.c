@@ -4,7 +4,8 @@
  * control socket; what has none is dealt with here, under its lock.
  *
  * A connection may fail although the lock is held: the supervisor is about to listen, or
- * is ending. So a failure to connect is answered by looking again, for a bounded time.
+ * is ending, and then holds the lock until its clients have read the last of it. So a
+ * failure to connect is answered by looking again, for a bounded time.
  */
 
 #include <errno.h>
@@ -20,9 +21,9 @@
 #include "vm/internal.h"
 #include "vm/machine-internal.h"
 
-#define CONNECT_TRIES   500
-#define CONNECT_WAIT_MS 10
-#define EXIT_VOLT       125
+#define LOOK_TRIES   1500 /* longer than a supervisor waits for its clients */
+#define LOOK_WAIT_MS 10
+#define EXIT_VOLT    125
 
 /* --- repairing --- */
 
@@ -76,7 +77,7 @@ static int reach(struct machine *m, struct volt_error *e)
 {
 	int fd = -1;
 
-	for (int i = 0; i < CONNECT_TRIES; i++) {
+	for (int i = 0; i < LOOK_TRIES; i++) {
 		fd = control_connect(m->env->runfd, m->id);
 		if (fd >= 0)
 			return fd;
@@ -84,9 +85,39 @@ static int reach(struct machine *m, struct volt_error *e)
 			return -ESRCH;
 		if (fd != -ENOENT && fd != -ECONNREFUSED && fd != -EAGAIN)
 			break;
-		(void)poll(NULL, 0, CONNECT_WAIT_MS);
+		(void)poll(NULL, 0, LOOK_WAIT_MS);
 	}
 	return fail_code(e, fd, "reach the supervisor of machine '%.12s'", m->id);
+}
+
+/* A connection was closed without an answer: the supervisor has died, or lives on and has
+ * turned us away, which must not look like success. */
+static int await_death(struct machine *m, struct volt_error *e)
+{
+	for (int i = 0; i < LOOK_TRIES; i++) {
+		if (lock_test(m->dirfd, MACHINE_LOCK) != 1)
+			return -ESRCH;
+		(void)poll(NULL, 0, LOOK_WAIT_MS);
+	}
+	return fail(e, ETIMEDOUT, "the supervisor of machine '%.12s' does not answer",
+		    m->id);
+}
+
+int machine_check_stopped(struct machine *m, struct volt_error *e)
+{
+	_cleanup_(state_done) struct state st = { 0 };
+
+	for (int i = 0; i < LOOK_TRIES; i++) {
+		state_done(&st);
+		TRY(machine_state(m, &st, e));
+		if (lock_test(m->dirfd, MACHINE_LOCK) != 1)
+			return 0;
+		if (st.status != STATUS_EXITED && st.status != STATUS_FAILED)
+			break;
+		(void)poll(NULL, 0, LOOK_WAIT_MS);
+	}
+	return fail(e, EALREADY, "machine '%s' is already %s", st.name,
+		    status_text(st.status));
 }
 
 /* One request. -ESRCH (without a message) when no supervisor is there or it dies before
@@ -103,7 +134,7 @@ static int ask(struct machine *m, json_t *request, json_t **ret, struct volt_err
 	if (fd < 0)
 		return fd;
 	r = control_call(fd, own, ret, e);
-	return r == -EPIPE ? -ESRCH : r;
+	return r == -EPIPE ? await_death(m, e) : r;
 }
 
 static json_t *request_with(const char *command, const char *key, json_int_t value)
@@ -190,7 +221,10 @@ int machine_remove(struct machine *m, bool force, struct volt_error *e)
 			    "machine '%s' is %s: stop it before removing it, or force it",
 			    st.name, status_text(st.status));
 	if (lock == -EAGAIN) {
-		r = machine_kill(m, SIGKILL, NULL);
+		r = machine_kill(m, SIGKILL, e);
+		/* Without that it would go on, and we would wait, for ever. */
+		if (r < 0 && r != -ESRCH)
+			return r;
 		lock = lock_open(m->dirfd, MACHINE_LOCK, LOCK_EXCLUSIVE, true);
 	}
 	if (lock < 0)

@@ -8,7 +8,6 @@
 
 #include "base/error.h"
 #include "base/io.h"
-#include "base/lock.h"
 #include "base/spawn.h"
 #include "vm/attach-internal.h"
 #include "vm/internal.h"
@@ -160,17 +159,6 @@ static int read_report(struct machine *m, int fd, int *ret_status, struct volt_e
 	return fail(e, report.e.code, "%s", report.e.msg);
 }
 
-static int check_startable(struct machine *m, struct volt_error *e)
-{
-	_cleanup_(state_done) struct state st = { 0 };
-
-	TRY(machine_state(m, &st, e));
-	if (lock_test(m->dirfd, MACHINE_LOCK) == 1)
-		return fail(e, EALREADY, "machine '%s' is already %s", st.name,
-			    status_text(st.status));
-	return 0;
-}
-
 static int try_start(struct machine *m, const struct start_options *o, int *ret_status,
 		     struct volt_error *e)
 {
@@ -197,7 +185,7 @@ int machine_start(struct machine *m, const struct start_options *o, int *ret_sta
 
 	if (ret_status)
 		*ret_status = EXIT_VOLT;
-	TRY(check_startable(m, e));
+	TRY(machine_check_stopped(m, e));
 	r = try_start(m, o, ret_status, e);
 	/* The supervisor does that itself, where it came so far. */
 	if (r < 0 && o->remove_on_failure)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -293,6 +294,96 @@ static void a_living_supervisors_machine_is_left_alone(void)
 	CHECK_INT(machine_remove(m, false, &e), 0);
 }
 
+/* What a supervisor that cannot be asked would leave `rm --force` with. */
+static void a_supervisor_that_refuses_to_kill_is_not_waited_for(void)
+{
+	_cleanup_(machine_closep) struct machine *m = create("unkillable");
+	static const char no[] = "{\"version\":1,\"error\":{\"code\":5,"
+				 "\"message\":\"not today\"}}\n";
+	int lock, fd, status;
+	pid_t pid;
+
+	pretend_running(m, NULL);
+	lock = lock_open(m->dirfd, MACHINE_LOCK, LOCK_EXCLUSIVE, false);
+	CHECK(lock >= 0);
+	CHECK_INT(mkdirat(env.runfd, m->id, 0700), 0);
+	fd = control_listen(env.runfd, m->id, &e);
+	CHECK(fd >= 0);
+	pid = fork();
+	if (pid == 0) {
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+
+		(void)poll(&p, 1, -1);
+		_exit(write_all(accept(fd, NULL, NULL), no, strlen(no)) < 0);
+	}
+	CHECK_INT(machine_remove(m, true, &e), -EIO);
+	CHECK_STR(e.msg, "not today");
+	CHECK_INT(waitpid(pid, &status, 0), pid);
+	(void)close(fd);
+	(void)close(lock);
+	CHECK_INT(machine_remove(m, true, &e), 0);
+	CHECK_INT(remove_tree_at(env.runfd, m->id), 0);
+}
+
+static void a_connection_closed_without_an_answer_is_no_success(void)
+{
+	_cleanup_(machine_closep) struct machine *m = create("mute");
+	int lock, fd, status;
+	pid_t pid;
+
+	pretend_running(m, NULL);
+	CHECK_INT(mkdirat(env.runfd, m->id, 0700), 0);
+	fd = control_listen(env.runfd, m->id, &e);
+	pid = fork();
+	if (pid == 0) {
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+
+		lock = lock_open(m->dirfd, MACHINE_LOCK, LOCK_EXCLUSIVE, false);
+		(void)poll(&p, 1, -1);
+		(void)close(accept(fd, NULL, NULL));
+		/* It lives on for a while: the answer must not come before. */
+		(void)poll(NULL, 0, 300);
+		_exit(lock < 0);
+	}
+	while (lock_test(m->dirfd, MACHINE_LOCK) != 1)
+		(void)poll(NULL, 0, 1);
+	CHECK_INT(machine_stop(m, -1, &e), 0);
+	CHECK_INT(lock_test(m->dirfd, MACHINE_LOCK), 0);
+	CHECK_INT(waitpid(pid, &status, 0), pid);
+	CHECK_INT(WEXITSTATUS(status), 0);
+	(void)close(fd);
+	CHECK_INT(machine_remove(m, true, &e), 0);
+	(void)remove_tree_at(env.runfd, m->id);
+}
+
+/* A supervisor records the end, answers, and only then lets go of the lock. */
+static void a_start_waits_for_a_supervisor_that_is_ending(void)
+{
+	_cleanup_(machine_closep) struct machine *m = create("ending");
+	_cleanup_(state_done) struct state st = { 0 };
+	struct start_options o = { 0 };
+	int status;
+	pid_t pid;
+
+	CHECK_INT(state_read(m->dirfd, &st, &e), 0);
+	st.status = STATUS_EXITED;
+	CHECK_INT(state_write(m->dirfd, &st, &e), 0);
+	pid = fork();
+	if (pid == 0) {
+		int lock = lock_open(m->dirfd, MACHINE_LOCK, LOCK_EXCLUSIVE, false);
+
+		(void)poll(NULL, 0, 300);
+		_exit(lock < 0);
+	}
+	while (lock_test(m->dirfd, MACHINE_LOCK) != 1)
+		(void)poll(NULL, 0, 1);
+	/* There is no store here: as far as a start comes. */
+	CHECK_INT(machine_start(m, &o, NULL, &e), -EINVAL);
+	CHECK(strstr(e.msg, "needs the store"));
+	CHECK_INT(waitpid(pid, &status, 0), pid);
+	CHECK_INT(machine_remove(m, false, &e), 0);
+}
+
 static void b11_a_pid_used_again_is_not_killed(void)
 {
 	struct undo_where w = { env.runfd, env.runfd, "x", false };
@@ -447,6 +538,9 @@ int main(void)
 	RUN(b9_a_dead_supervisors_machine_is_finished_by_the_next_look);
 	RUN(a_host_that_restarted_is_told_from_a_crash);
 	RUN(a_living_supervisors_machine_is_left_alone);
+	RUN(a_supervisor_that_refuses_to_kill_is_not_waited_for);
+	RUN(a_connection_closed_without_an_answer_is_no_success);
+	RUN(a_start_waits_for_a_supervisor_that_is_ending);
 	RUN(b11_a_pid_used_again_is_not_killed);
 	RUN(remains_of_a_crash_are_swept);
 	RUN(b8_a_broken_machine_does_not_hide_the_others);
