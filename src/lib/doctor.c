@@ -181,10 +181,13 @@ static void check_store(struct doctor *d)
 	struct store_usage u = { 0 };
 	struct volt_error e = { 0 };
 	char found[300];
-	int r = store_verify(d->ctx->store, note_damage, &bad, &e);
+	struct store *s;
+	int r = ctx_store(d->ctx, &s, &e);
 
 	if (r == 0)
-		r = store_usage(d->ctx->store, &u, &e);
+		r = store_verify(s, note_damage, &bad, &e);
+	if (r == 0)
+		r = store_usage(s, &u, &e);
 	if (r < 0) {
 		report(d, "store", BAD, e.msg, "");
 		return;

@@ -169,6 +169,20 @@ static void the_caller_s_world_is_left_alone(void)
 	CHECK_INT(sigismember(&set, SIGINT), 0);
 }
 
+/* Such as here: no init, no supervisor, perhaps no QEMU. */
+static void the_doctor_looks_at_what_is_not_installed_too(void)
+{
+	struct volt_ctx *c = NULL;
+	char *text = NULL;
+	size_t n;
+
+	CHECK_INT(volt_ctx_new(root, &c, NULL), 0);
+	CHECK(volt_doctor(c, &text, NULL) >= 0);
+	n = length_of(text);
+	CHECK(n >= 10 && n != SIZE_MAX);
+	volt_ctx_free(c);
+}
+
 static void nothing_is_freed_twice(void)
 {
 	volt_ctx_free(NULL);
@@ -202,6 +216,7 @@ int main(void)
 	RUN(what_is_not_there_is_enoent);
 	RUN(contexts_on_one_root_see_the_same);
 	RUN(the_caller_s_world_is_left_alone);
+	RUN(the_doctor_looks_at_what_is_not_installed_too);
 	RUN(nothing_is_freed_twice);
 	volt_ctx_free(ctx);
 	remove_root();
