@@ -70,8 +70,9 @@ int signal_parse(const char *text, int *ret)
 		}
 	}
 	n = number_or_realtime(text);
-	if (n < 0)
-		return n;
+	/* Those without a name are the C library's own. */
+	if (n < 0 || !signal_name(n))
+		return -EINVAL;
 	*ret = n;
 	return 0;
 }

@@ -104,7 +104,8 @@ json_t *spec_to_json(const struct spec *s); /* NULL: out of memory */
 void spec_free(struct spec *s);
 DEFINE_CLEANUP(struct spec *, spec_free)
 
-/* "SIGTERM", "TERM", "term", "15"; names come back with "SIG". -EINVAL; NULL. */
+/* "SIGTERM", "TERM", "term", "15"; names come back with "SIG". -EINVAL; NULL. Every signal
+ * that can be parsed has a name. */
 int signal_parse(const char *text, int *ret);
 const char *signal_name(int number);
 

@@ -91,6 +91,7 @@ static void each_member_is_checked(void)
 		{ "\"restart\":{\"policy\":\"always\"},\"rm\":true",
 		  "cannot be restarted" },
 		{ "\"stop_signal\":\"SIGFOO\"", "'SIGFOO'" },
+		{ "\"stop_signal\":\"32\"", "'32'" },
 		{ "\"stop_timeout\":-1", "'stop_timeout'" },
 		{ "\"labels\":{\"a=b\":\"c\"}", "label 'a=b'" },
 		{ "\"labels\":{\"a\":1}", "label 'a'" },
@@ -236,7 +237,7 @@ static void signals_have_names_and_numbers(void)
 	};
 	static const char *const bad[] = { "",         "0",     "65",      "-1",
 					   "SIG",      "TERMS", "RTMIN-1", "RTMAX+1",
-					   "RTMIN+31", "1x" };
+					   "RTMIN+31", "1x",    "32",      "33" };
 	int n;
 
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
