@@ -78,8 +78,9 @@ int main(int argc, char **argv)
 			      "volt-supervisor: started by hand? use volt start\n");
 		return 125;
 	}
-	/* The one who started us waits for this process to end, not for the machine. */
-	if (!o.foreground && (fork() != 0 || setsid() < 0))
+	/* The one who started us waits for this process to end, not for the machine, and
+	 * may want to unmount or remove where it was. */
+	if (!o.foreground && (fork() != 0 || setsid() < 0 || chdir("/") < 0))
 		_exit(0);
 	if (supervise(&o, &e) < 0) {
 		(void)fprintf(stderr, "volt-supervisor: %s\n", e.msg);
