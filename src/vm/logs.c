@@ -240,13 +240,11 @@ static int follow(struct machine *m, struct reader *r)
 	struct pollfd p[2] = { { .fd = notify, .events = POLLIN },
 			       { .fd = end, .events = POLLIN } };
 	char events[4096];
-	bool ended;
+	bool ended, blind;
 	int d;
 
-	if (notify < 0)
-		return notify;
 	for (;;) {
-		while (read(notify, events, sizeof(events)) > 0)
+		while (notify >= 0 && read(notify, events, sizeof(events)) > 0)
 			;
 		/* Looked at before the last read, so that it is the last. */
 		ended = p[1].revents || has_ended(m);
@@ -255,9 +253,10 @@ static int follow(struct machine *m, struct reader *r)
 			return d;
 		if (r->o->until && clock_wall() > r->o->until)
 			return 0;
-		/* Without a connection (the supervisor is only just starting), look
-		 * at the lock every second. */
-		(void)poll(p, 2, end < 0 || r->o->until ? 1000 : -1);
+		/* Without a connection (the supervisor is only just starting) or where
+		 * the user's inotify instances are used up, look every second. */
+		blind = end < 0 || notify < 0;
+		(void)poll(p, 2, blind || r->o->until ? 1000 : -1);
 	}
 }
 
