@@ -58,6 +58,10 @@ static int on_kill_timeout(sd_event_source *source, uint64_t usec, void *data)
 static void kill_hard(struct sup *s)
 {
 	s->stop_wanted = true;
+	if (!run_is_up(s)) {
+		end_backoff(s);
+		return;
+	}
 	s->st.rung = RUNG_KILL;
 	if (!s->run.agent || s->st.status == STATUS_PAUSED ||
 	    agent_signal(s->run.agent, SIGKILL) < 0) {
@@ -80,15 +84,9 @@ static void do_kill(struct sup *s, struct client *c, const json_t *j)
 		client_refuse(c, &why);
 		return;
 	}
-	if (!run_is_up(s)) {
-		s->stop_wanted |= signal == SIGKILL;
-		client_reply(c, control_reply(NULL));
-		end_backoff(s);
-		return;
-	}
 	if (signal == SIGKILL) {
 		kill_hard(s);
-	} else if (agent_signal(s->run.agent, (int)signal) < 0) {
+	} else if (!s->run.agent || agent_signal(s->run.agent, (int)signal) < 0) {
 		refuse(c, ESRCH, "the workload does not run (yet)");
 		return;
 	}

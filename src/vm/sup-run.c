@@ -489,11 +489,14 @@ static int spawn_qemu(struct sup *s, const struct channels *c,
 				     on_qemu_exit, s);
 	if (r >= 0)
 		r = sd_event_source_set_priority(s->run.qemu_exit, PRIORITY_EXIT);
-	if (r < 0) {
-		stop_qemu_now(s);
-		return fail_code(e, r, "watch QEMU");
-	}
-	return 0;
+	if (r >= 0)
+		return 0;
+	/* Nobody would hear of its end. */
+	stop_qemu_now(s);
+	while (waitpid(s->run.qemu, NULL, 0) < 0 && errno == EINTR)
+		;
+	s->run.qemu = 0;
+	return fail_code(e, r, "watch QEMU");
 }
 
 static int start_qemu(struct sup *s, struct channels *c, struct volt_error *e)

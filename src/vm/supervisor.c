@@ -74,7 +74,9 @@ void sup_save(struct sup *s)
 static void save_final(struct sup *s)
 {
 	for (int i = 0; i < FINAL_TRIES; i++) {
-		if (state_write(s->m->dirfd, &s->st, NULL) != -ENOSPC)
+		int r = state_write(s->m->dirfd, &s->st, NULL);
+
+		if (r != -ENOSPC && r != -EDQUOT)
 			break;
 		(void)sleep(RETRY_S);
 	}
@@ -505,7 +507,11 @@ int supervise(const struct supervise *o, struct volt_error *e)
 		run_broken(&s, "%s", e->msg);
 	} else {
 		begin(&s);
-		(void)sd_event_loop(s.ev);
+		r = sd_event_loop(s.ev);
+		if (r < 0)
+			run_broken(&s, "the supervisor cannot go on: %s",
+				   strerrordesc_np(-r));
+		stop_qemu_now(&s); /* where it still runs */
 	}
 	if (entered) {
 		finish(&s);

@@ -65,7 +65,8 @@ static inline void tear_down(void)
 }
 
 /* A machine whose workload is a script of fake-qemu's, with members added to its spec. */
-static inline struct machine *make(const char *name, const char *members, const char *script)
+static inline struct machine *make(const char *name, const char *members,
+				   const char *script)
 {
 	_cleanup_free_ char *text = NULL, *copy = strdup(script);
 	_cleanup_(spec_freep) struct spec *s = NULL;
@@ -105,8 +106,8 @@ struct started {
 };
 
 /* As machine_start(), but with files that are there. */
-static inline int start(struct machine *m, const char *const *options, struct started *ret,
-		 bool attached)
+static inline int start(struct machine *m, const char *const *options,
+			struct started *ret, bool attached)
 {
 	int status[2], pair[2] = { -1, -1 }, keep[5];
 	_cleanup_strv_ struct strv argv = { 0 };

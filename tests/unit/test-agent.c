@@ -164,7 +164,9 @@ static size_t count(uint16_t type, int64_t *sum)
 /* A credit is longer than the frame it is for. */
 static void a_guest_that_never_reads_is_stopped_by_its_window(void)
 {
-	enum { AT_ONCE = 1024 };
+	enum {
+		AT_ONCE = 1024
+	};
 	static char frames[AT_ONCE * (sizeof(struct agent_frame) + 1)];
 	const struct agent_frame f = { .size = htole32(1),
 				       .type = htole16(AGENT_DATA),
