@@ -9,29 +9,52 @@
 #include <stdio.h>
 #include <string.h>
 
-/* U+0080 to U+009F: some terminals take U+009B for what ESC [ is. */
-static bool is_c1(const char *s)
+/* How long a UTF-8 sequence that begins with @lead is; 0: none does. */
+static size_t sequence_size(unsigned char lead)
 {
-	return (unsigned char)s[0] == 0xc2 && (s[1] & 0xe0) == 0x80;
+	if (lead < 0x80)
+		return 1;
+	if (lead < 0xc2 || lead > 0xf4)
+		return 0;
+	return lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
 }
 
-void make_printable(char *s)
+/* Whether a sequence of @size bytes, all there, is a character and does not control. */
+static bool is_printable(const unsigned char *s, size_t size)
 {
-	char *last = s;
-
-	for (; *s; s++) {
-		if (is_c1(s))
-			s[0] = s[1] = '?';
-		if ((unsigned char)*s < 0x20 || *s == 0x7f)
-			*s = '?';
-		if ((*s & 0xc0) != 0x80)
-			last = s;
+	switch (s[0]) {
+	case 0xc2: /* C1 */
+		return s[1] >= 0xa0;
+	case 0xe0: /* a shorter sequence says the same */
+		return s[1] >= 0xa0;
+	case 0xed: /* surrogates */
+		return s[1] < 0xa0;
+	case 0xf0:
+		return s[1] >= 0x90;
+	case 0xf4: /* beyond the last one */
+		return s[1] < 0x90;
+	default:
+		return size > 1 || (s[0] >= 0x20 && s[0] != 0x7f);
 	}
-	unsigned char lead = *last;
-	size_t want = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1;
+}
 
-	if ((size_t)(s - last) < want && s != last)
-		*last = 0;
+void make_printable(char *text)
+{
+	unsigned char *s = (unsigned char *)text;
+
+	while (*s) {
+		size_t size = sequence_size(*s), have = 1;
+
+		while (have < size && (s[have] & 0xc0) == 0x80)
+			have++;
+		if (have < size && !s[have]) {
+			*s = 0; /* cut */
+		} else if (have < size || size == 0 || !is_printable(s, size)) {
+			*s++ = '?';
+		} else {
+			s += size;
+		}
+	}
 }
 
 /* Writes "text" or "text: detail". When both do not fit, the text gives way: the detail is

@@ -24,9 +24,10 @@ int fail_in(struct volt_error *e, int r, const char *fmt, ...) _printf_(3, 4);
 int fail_oom(struct volt_error *e);
 
 /* What all of them, and log_line(), do to their text: messages quote names from images,
- * manifests and guests, and none of those may move the cursor, end the line, or be cut in
- * the middle of a UTF-8 sequence. */
-void make_printable(char *s);
+ * manifests and guests, and none of those may move the cursor or end the line. It becomes
+ * UTF-8, so that JSON takes it: control characters and bytes that are no character become
+ * '?', a character that was cut at the end goes. */
+void make_printable(char *text);
 
 #if defined(__clang_analyzer__) && !defined(DEFINES_FAIL)
 /* The analyzer sees one file at a time and would follow paths on which these return

@@ -40,17 +40,6 @@
 #define EXIT_SIGNAL_BASE 128
 #define PRIORITY_EXIT    1000
 
-/* It goes into state.json, to clients and to a terminal, and part of it may be the guest's
- * word, or be cut within a character: what is not UTF-8 loses all that is not ASCII. */
-static void clean_reason(struct run *r)
-{
-	json_auto_t *text = json_string(r->reason);
-
-	for (char *p = r->reason; *p; p++)
-		if ((!text && (*p & 0x80)) || (unsigned char)*p < ' ' || *p == 0x7f)
-			*p = '?';
-}
-
 void run_broken(struct sup *s, const char *fmt, ...)
 {
 	struct run *r = &s->run;
@@ -63,7 +52,7 @@ void run_broken(struct sup *s, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(r->reason, sizeof(r->reason), fmt, ap);
 	va_end(ap);
-	clean_reason(r);
+	make_printable(r->reason); /* it goes into state.json, to clients, to a terminal */
 }
 
 static void reached(struct sup *s, enum phase p)
@@ -184,7 +173,7 @@ static void on_failed(void *data, int code, const char *text)
 		r->outcome = OUTCOME_REFUSED;
 		r->code = code;
 		(void)snprintf(r->reason, sizeof(r->reason), "%s", text);
-		clean_reason(r);
+		make_printable(r->reason);
 	}
 	stop_expect_exit(s);
 }
@@ -311,7 +300,7 @@ static void add_tail(struct sup *s)
 		(void)snprintf(r->reason + n, sizeof(r->reason) - n,
 			       " (reached: %s); last on the console: %s", how_far(s),
 			       tail);
-	clean_reason(r);
+	make_printable(r->reason);
 }
 
 static int on_qemu_exit(sd_event_source *source, const siginfo_t *si, void *data)

@@ -74,6 +74,30 @@ static void error_is_not_cut_inside_a_utf8_sequence(void)
 	CHECK((strlen(e.msg) % 3) == 1);
 }
 
+static void what_is_no_character_is_not_printed(void)
+{
+	static const char *const texts[][2] = {
+		{ "gr\xc3\xbc\xc3\x9f \xf0\x9f\x98\x80",
+		  "gr\xc3\xbc\xc3\x9f \xf0\x9f\x98\x80" },
+		{ "x\xffy\x80z", "x?y?z" },
+		{ "x\xc0\xafz", "x??z" },           /* overlong */
+		{ "x\xe0\x80\xafz", "x???z" },      /* overlong */
+		{ "x\xed\xa0\x80z", "x???z" },      /* a surrogate */
+		{ "x\xf4\x90\x80\x80z", "x????z" }, /* beyond the last one */
+		{ "x\xc2\x9bz", "x??z" },           /* CSI */
+		{ "x\xe2\x82z", "x??z" },
+		{ "x\xe2\x82", "x" },
+		{ "x\xe2", "x" },
+	};
+	char text[32];
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		(void)snprintf(text, sizeof(text), "%s", texts[i][0]);
+		make_printable(text);
+		CHECK_STR(text, texts[i][1]);
+	}
+}
+
 static void error_context_goes_in_front(void)
 {
 	struct volt_error e = { 0 };
@@ -346,6 +370,7 @@ int main(void)
 	RUN(log_lines_are_printable);
 	RUN(error_keeps_the_cause_when_the_text_is_too_long);
 	RUN(error_is_not_cut_inside_a_utf8_sequence);
+	RUN(what_is_no_character_is_not_printed);
 	RUN(error_context_goes_in_front);
 	RUN(strv_stays_null_terminated_while_it_grows);
 	RUN(digest_takes_only_64_lower_case_digits);
