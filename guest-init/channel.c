@@ -2,10 +2,11 @@
 /*
  * Theory of operation
  *
- * The port is read only while the way out has RESERVE bytes free, which is more than any
- * answer to one message takes; so answers always fit, and a host that talks without
- * listening is stalled by its own silence. Data of processes may use the queue down to
- * that reserve and is otherwise left in its pipe.
+ * The port is read only while the way out has RESERVE bytes free: more than the answer to
+ * one message and all that every process could still have to tell unasked (its start, a
+ * failure with its reason, credits, its end). So control messages always fit, and a host
+ * that talks without listening is stalled by its own silence. Data of processes may use the
+ * queue down to that reserve and is otherwise left in its pipe.
  *
  * The port is watched edge-triggered: while no host is connected it is hung up all the
  * time, which a level-triggered wait would report for ever.
@@ -21,8 +22,9 @@
 #include "loop.h"
 
 #define FRAME   sizeof(struct agent_frame)
-#define OUT     (256u * 1024)
-#define RESERVE (16u * 1024)
+#define RESERVE (AGENT_PROCESS_MAX * 1024u)
+#define OUT     (256u * 1024 + RESERVE)
+#define WORTH   (16u * 1024) /* with less room for data, it waits for more */
 #define TEXT    4000
 
 void (*channel_on_room)(void);
@@ -65,8 +67,12 @@ static size_t room(void)
 
 static char *append(size_t size)
 {
-	if (c.broken || room() < size)
+	if (c.broken)
 		return NULL;
+	if (room() < size) { /* never, see above; half a message would be worse */
+		break_off();
+		return NULL;
+	}
 	if (OUT - c.out_size < size) {
 		memmove(out, out + c.out_sent, c.out_size - c.out_sent);
 		c.frame -= c.out_sent;
@@ -152,7 +158,7 @@ ssize_t tell_data(uint32_t process, enum agent_stream stream, int fd, size_t max
 	ssize_t n;
 	char *at;
 
-	if (most < 2 * RESERVE) {
+	if (most < RESERVE + WORTH) {
 		c.wanted = true;
 		return -ENOBUFS;
 	}
@@ -247,7 +253,7 @@ static int take_all(void)
 static void fill(void)
 {
 	ssize_t n = 1;
-	int r = 0;
+	int r = take_all(); /* what was left for want of room, which makes room to read to */
 
 	while (!c.broken && r == 0 && room() >= RESERVE && n > 0) {
 		n = read(c.source.fd, in + c.in_size, sizeof(in) - c.in_size);
@@ -270,7 +276,7 @@ static void ready(struct source *s, uint32_t events)
 	(void)events;
 	flush();
 	fill();
-	if (!c.wanted || c.broken || room() < 2 * RESERVE)
+	if (!c.wanted || c.broken || room() < RESERVE + WORTH)
 		return;
 	c.wanted = false;
 	channel_on_room();
@@ -288,7 +294,7 @@ int channel_open(int ms, struct why *w)
 
 static bool say_to_host(int level, const char *line)
 {
-	if (c.broken || c.source.fd < 0 || room() < 2 * RESERVE)
+	if (c.broken || c.source.fd < 0 || room() < RESERVE + WORTH)
 		return false;
 	tell(AGENT_LOG, 0, 0);
 	tell_number(AGENT_TAG_LEVEL, level);
