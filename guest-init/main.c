@@ -304,7 +304,8 @@ static int watch_signals(struct why *w)
 
 /* The way up and the way down */
 
-/* Descriptors 0 to 2, which are free where the initramfs has no console. */
+/* Descriptors 0 to 2, which are free where the initramfs has no console; 0 is what processes
+ * without stdin get. */
 static void open_null(void)
 {
 	int fd;

@@ -37,6 +37,7 @@
 #define TERM_MS     1000
 #define KILL_MS     100 /* again and again: something may fork faster */
 #define GIVE_UP     50  /* times */
+#define REAP_MAX    256 /* at a time: something may fork faster than we reap */
 
 void (*process_on_workload_end)(void);
 
@@ -62,7 +63,8 @@ struct process {
 	pid_t pid;
 	bool reaped, failed, terminal;
 	int status;
-	int64_t oom_kills; /* of the guest when it started */
+	struct launch_failure failure; /* if it has failed to start */
+	int64_t oom_kills;             /* of the guest when it started */
 	struct source report;
 	struct input in;
 	struct output out, err;
@@ -125,7 +127,8 @@ static void tell_exited(const struct process *p)
 	tell_end();
 }
 
-/* Reports the end once everything of it is there. */
+/* Reports the end, or why there was no beginning, once everything of it is there: from
+ * then on the host may use the number again. */
 static void settle(struct process *p)
 {
 	uint32_t id = p->id;
@@ -134,7 +137,9 @@ static void settle(struct process *p)
 		return;
 	if (!p->failed && (p->out.source.fd >= 0 || p->err.source.fd >= 0))
 		return;
-	if (!p->failed)
+	if (p->failed)
+		process_fail(id, p->failure.code, p->failure.text);
+	else
 		tell_exited(p);
 	forget(p);
 	if (id == 0)
@@ -359,16 +364,13 @@ static void finish(struct process *p)
 static void report_ready(struct source *s, uint32_t events)
 {
 	struct process *p = source_of(s, struct process, report);
-	struct launch_failure f;
-	ssize_t n = read(s->fd, &f, sizeof(f));
+	struct launch_failure *f = &p->failure;
 
 	(void)events;
+	p->failed = read(s->fd, f, sizeof(*f)) == (ssize_t)sizeof(*f);
+	f->text[sizeof(f->text) - 1] = 0;
 	source_close(s);
-	if (n == (ssize_t)sizeof(f)) {
-		p->failed = true;
-		f.text[sizeof(f.text) - 1] = 0;
-		process_fail(p->id, f.code, f.text);
-	} else {
+	if (!p->failed) {
 		tell(AGENT_STARTED, p->id, 0);
 		tell_number(AGENT_TAG_PID, p->pid);
 		tell_end();
@@ -452,13 +454,18 @@ static void reaped(pid_t pid, int status)
 void process_reap(void)
 {
 	struct process *workload;
-	bool none;
+	pid_t pid = 1;
 	int status;
-	pid_t pid;
+	bool none;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		reaped(pid, status);
+	for (int n = 0; n < REAP_MAX && pid > 0; n++) {
+		pid = waitpid(-1, &status, WNOHANG);
+		if (pid > 0)
+			reaped(pid, status);
+	}
 	none = pid < 0 && errno == ECHILD;
+	if (pid > 0) /* the host comes first, then again */
+		(void)raise(SIGCHLD);
 	workload = find(0);
 	if (workload && workload->reaped)
 		process_end_all();
@@ -523,8 +530,8 @@ static int open_ends(const struct process_wish *p, struct ends *e)
 		return open_terminal(p, e);
 	if (p->in)
 		r = open_pipe(&e->in[1], &e->in[0], &e->in[0]);
-	else if ((e->in[1] = open("/dev/null", O_RDONLY | O_CLOEXEC)) < 0)
-		r = -errno;
+	else if ((e->in[1] = fcntl(0, F_DUPFD_CLOEXEC, 3)) < 0)
+		r = -errno; /* ours: what is called /dev/null now is the workload's */
 	if (r == 0)
 		r = open_pipe(&e->out[0], &e->out[1], &e->out[0]);
 	if (r == 0)

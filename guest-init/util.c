@@ -26,7 +26,9 @@ int because(struct why *w, int r, const char *fmt, ...)
 
 static void say_to_kernel(int level, const char *line)
 {
-	_cleanup_close_ int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+	/* Whatever the workload has put in its place must not hold us up. */
+	_cleanup_close_ int fd =
+		open("/dev/kmsg", O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
 	if (fd >= 0)
 		(void)dprintf(fd, "<%d>volt-init: %s\n", level, line);

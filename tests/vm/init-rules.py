@@ -305,6 +305,26 @@ def a_number_is_free_after_its_end(g):
     check(out(run(g, "echo", "two")), "two\n")
 
 
+def a_number_is_free_after_its_failure(g):
+    global number
+    for _ in range(30):
+        check(run(g, "/not/there").failed[0], 127)
+        g.processes.pop(number)
+        number -= 1
+    number += 1
+
+
+def a_dev_null_that_blocks_holds_nobody_up(g):
+    run(g, "sh", "-c", "mv /dev/null /dev/null.kept && mkfifo /dev/null")
+    check(out(run(g, "cat")), "")
+    run(g, "mv", "/dev/null.kept", "/dev/null")
+
+
+def children_that_end_by_the_thousand_hold_nobody_up(g):
+    script = "i=0; while [ $i -lt 1500 ]; do (: &); i=$((i+1)); done; echo done"
+    check(out(run(g, "sh", "-c", script)), "done\n")
+
+
 def frames_about_nobody_are_ignored(g):
     g.send(SIGNAL, 9999, records({"number": 9}))
     g.send(RESIZE, 9999, records({"rows": 1, "columns": 1}))
@@ -376,7 +396,9 @@ SHARED = [
     a_reader_that_stalls_stalls_its_own_stream_alone, signals_reach_the_process,
     a_terminal_has_its_size_and_signals, a_terminal_ends_by_the_end_of_its_input,
     many_run_at_once, a_child_left_behind_holds_nobody_up, orphans_are_reaped,
-    a_number_is_free_after_its_end, frames_about_nobody_are_ignored,
+    a_number_is_free_after_its_end, a_number_is_free_after_its_failure,
+    a_dev_null_that_blocks_holds_nobody_up,
+    children_that_end_by_the_thousand_hold_nobody_up, frames_about_nobody_are_ignored,
     long_arguments_span_frames, statistics_are_told, the_root_is_complete,
     user_namespaces_work, reseeding_is_accepted, the_timeline_is_told, the_clock_is_set,
     the_workload_s_end_ends_the_machine,
