@@ -79,14 +79,15 @@ int mount_wish(const struct mount_wish *m, const char *target, unsigned long fla
 	char source[PATH_MAX],
 		data[PATH_MAX] = "trans=virtio,version=9p2000.L,msize=512000,cache=mmap,";
 	size_t before = strcmp(m->type, "9p") == 0 ? strlen(data) : 0;
-	int r;
+	const char *wanted = m->source ? m->source : m->type;
+	int r = 0;
 
-	(void)snprintf(source, sizeof(source), "%s", m->source ? m->source : m->type);
-	if (is_on_disk(m->type)) {
-		r = device_disk(source, DISK_WAIT, source, w);
-		if (r < 0)
-			return r;
-	}
+	if (is_on_disk(m->type))
+		r = device_disk(wanted, DISK_WAIT, source, w);
+	else
+		(void)snprintf(source, sizeof(source), "%s", wanted);
+	if (r < 0)
+		return r;
 	modules_for(m->type);
 	r = mount_options(m->options, &flags, data + before, sizeof(data) - before);
 	if (r < 0)
