@@ -13,6 +13,7 @@
 #include "base/libarchive.h"
 #include "base/macro.h"
 #include "base/path.h"
+#include "guest/decompress.h"
 
 #define BLOCK     65536
 #define FILES_MAX 100000
@@ -129,8 +130,7 @@ static int unpack_member(struct archive *outer, int dirfd, deb_wanted_fn *wanted
 	if (!a || !m)
 		return fail_oom(e);
 	m->outer = outer;
-	if (archive_read_support_filter_all(a) < ARCHIVE_WARN ||
-	    archive_read_support_format_tar(a) != ARCHIVE_OK ||
+	if (decompress_allow(a) < 0 || archive_read_support_format_tar(a) != ARCHIVE_OK ||
 	    archive_read_open(a, m, NULL, read_member, NULL) != ARCHIVE_OK)
 		return broken(a, "data.tar", e);
 	return unpack_tar(a, dirfd, wanted, e);

@@ -3,6 +3,12 @@
 
 #include <stddef.h>
 
+struct archive;
+
+/* Lets @a undo the compressions named below. Others libarchive would give to programs of
+ * the host, which hostile input must not reach. -errno. */
+int decompress_allow(struct archive *a);
+
 /* Undoes one layer of gzip, xz, lzma, bzip2, zstd or lz4 (also the old kind kernels use),
  * found by its first bytes; what is none of them is copied. At most @max bytes: -EFBIG;
  * -EBADMSG: damaged, or something stands behind it. The caller frees. */

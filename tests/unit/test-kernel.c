@@ -10,7 +10,6 @@
 #include "base/io.h"
 #include "base/path.h"
 #include "guest/cmdline.h"
-#include "guest/cpio.h"
 #include "guest/image.h"
 #include "guest/kernel.h"
 #include "guest/modules.h"
@@ -113,65 +112,6 @@ static char *heap(const void *data, size_t size)
 		abort();
 	memcpy(copy, data, size);
 	return copy;
-}
-
-/* cpio */
-
-static void cpio_entries_are_as_the_kernel_reads_them(void)
-{
-	struct cpio c = { 0 };
-
-	CHECK_INT(cpio_add(&c, "init", S_IFREG | 0755, "abcde", 5), 0);
-	CHECK_INT(cpio_end(&c), 0);
-	CHECK(memcmp(c.data,
-		     "070701"
-		     "00000001"
-		     "000081ED"
-		     "00000000"
-		     "00000000"
-		     "00000001"
-		     "00000000"
-		     "00000005"
-		     "00000000"
-		     "00000000"
-		     "00000000"
-		     "00000000"
-		     "00000005"
-		     "00000000"
-		     "init\0",
-		     115) == 0);
-	CHECK(memcmp(c.data + 116,
-		     "abcde\0\0\0"
-		     "070701",
-		     14) == 0);
-	CHECK_INT(c.size % 4, 0);
-	cpio_done(&c);
-}
-
-static void cpio_reads_back_whole(void)
-{
-	struct archive *a = archive_read_new();
-	struct archive_entry *entry;
-	struct cpio c = { 0 };
-	static char big[300000];
-
-	memset(big, 'x', sizeof(big));
-	CHECK_INT(cpio_add(&c, "modules", S_IFDIR | 0755, NULL, 0), 0);
-	CHECK_INT(cpio_add(&c, "modules/a.ko", S_IFREG | 0644, big, sizeof(big)), 0);
-	CHECK_INT(cpio_add(&c, "empty", S_IFREG | 0644, "", 0), 0);
-	CHECK_INT(cpio_end(&c), 0);
-	CHECK_INT(archive_read_support_format_cpio(a), ARCHIVE_OK);
-	CHECK_INT(archive_read_open_memory(a, c.data, c.size), ARCHIVE_OK);
-	CHECK_INT(archive_read_next_header(a, &entry), ARCHIVE_OK);
-	CHECK_STR(archive_entry_pathname(entry), "modules");
-	CHECK_INT(archive_read_next_header(a, &entry), ARCHIVE_OK);
-	CHECK_STR(archive_entry_pathname(entry), "modules/a.ko");
-	CHECK_INT(archive_entry_size(entry), sizeof(big));
-	CHECK_INT(archive_read_next_header(a, &entry), ARCHIVE_OK);
-	CHECK_INT(archive_entry_size(entry), 0);
-	CHECK_INT(archive_read_next_header(a, &entry), ARCHIVE_EOF);
-	CHECK_INT(archive_read_free(a), ARCHIVE_OK);
-	cpio_done(&c);
 }
 
 /* Modules */
@@ -736,8 +676,6 @@ int main(void)
 	put("init", "the init", 8);
 	(void)snprintf(init, sizeof(init), "%s/init", root);
 	ks = (struct kernels){ rootfd, store, init };
-	RUN(cpio_entries_are_as_the_kernel_reads_them);
-	RUN(cpio_reads_back_whole);
 	RUN(a_module_says_what_it_needs);
 	RUN(a_damaged_module_is_refused);
 	RUN(modules_stand_after_what_they_need);
