@@ -180,8 +180,25 @@ static int collect_module(const struct source *s, const char *name, const char *
 	return append(s->to, name, when, TAKE_PTR(data), size) < 0 ? fail_oom(e) : 0;
 }
 
-/* Adds a module and before it all it needs. One that two file systems need is loaded with
- * the first of all. 1: there is such a module or it is built in; 0: neither. */
+/* One that two file systems need is loaded at boot, and so is all that it needs. */
+static int collect_again(const struct source *s, struct module *have, const char *when,
+			 int depth, struct volt_error *e)
+{
+	_cleanup_free_ char *depends = NULL;
+	int r;
+
+	if (strcmp(have->when, when) == 0 || strcmp(have->when, BOOT) == 0)
+		return 1;
+	have->when = BOOT;
+	r = module_depends(have->data, have->size, &depends);
+	if (r < 0)
+		return fail_code(e, r, "read module '%s'", have->name);
+	r = collect_needed(s, have->name, depends, BOOT, depth, e);
+	return r < 0 ? r : 1;
+}
+
+/* Adds a module and before it all it needs. 1: there is such a module or it is built in;
+ * 0: neither. */
 static int collect(const struct source *s, const char *name, const char *when, int depth,
 		   struct volt_error *e)
 {
@@ -191,11 +208,8 @@ static int collect(const struct source *s, const char *name, const char *when, i
 	size_t n;
 	int r;
 
-	if (have) {
-		if (strcmp(have->when, when) != 0)
-			have->when = BOOT;
-		return 1;
-	}
+	if (have)
+		return collect_again(s, have, when, depth, e);
 	if (find_line(s->builtin, name, &n))
 		return 1;
 	line = find_line(s->order, name, &n);

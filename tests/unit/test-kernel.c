@@ -220,6 +220,26 @@ static void modules_stand_after_what_they_need(void)
 	modules_done(&m);
 }
 
+static void what_is_for_boot_has_all_it_needs_at_boot(void)
+{
+	_cleanup_close_ int fd = -1;
+	struct modules m;
+	int found = 0;
+
+	make_modules("shared");
+	put_module("shared/k", "libcrc32c", "unused"); /* of erofs and of ext4 */
+	fd = modules_fd("shared");
+	CHECK_INT(modules_read(fd, &m, &e), 0);
+	for (size_t k = 0; k < m.n; k++)
+		if (strcmp(m.v[k].name, "libcrc32c") == 0 ||
+		    strcmp(m.v[k].name, "unused") == 0) {
+			CHECK_STR(m.v[k].when, "boot");
+			found++;
+		}
+	CHECK_INT(found, 2);
+	modules_done(&m);
+}
+
 static void modules_that_need_each_other_are_refused(void)
 {
 	_cleanup_close_ int fd = -1;
@@ -689,6 +709,7 @@ int main(void)
 	RUN(a_microvm_needs_a_kernel_that_finds_its_devices);
 	RUN(names_that_are_no_names_are_refused);
 	RUN(a_name_in_use_is_refused);
+	RUN(what_is_for_boot_has_all_it_needs_at_boot);
 	RUN(a_kernel_of_another_architecture_is_refused);
 	RUN(a_new_init_makes_a_new_initramfs);
 	RUN(the_ref_keeps_what_the_kernel_needs);
