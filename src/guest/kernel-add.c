@@ -41,7 +41,8 @@ static int make_name(const struct kernel_new *n, char **ret, struct volt_error *
 }
 
 /* A microvm without ACPI names its devices on the command line, and not every virtio_mmio
- * looks there; the one that does has this name in it, built in or module. */
+ * looks there (Debian's does not); the one that does has the name of its parent device in
+ * it, built in or module. */
 static bool finds_microvm_devices(const struct kernel_new *n)
 {
 	static const char mark[] = "virtio-mmio-cmdline";
@@ -76,6 +77,10 @@ static int begin_record(const struct kernel_new *n, struct kernel_record *k,
 	k->arch = n->image->arch;
 	k->abilities = find_abilities(n);
 	k->release = strdup(n->image->release);
+	if (!(k->abilities & (KERNEL_PCI | KERNEL_MMIO)))
+		return fail(e, ENOTSUP,
+			    "the kernel has neither virtio_pci nor a virtio_mmio that "
+			    "finds the devices of a microvm");
 	k->source = strdup(n->source);
 	k->created_at = strdup(clock_text(clock_wall(), now));
 	k->modules = calloc(n->modules->n + 1, sizeof(*k->modules));

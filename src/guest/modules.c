@@ -221,16 +221,6 @@ static int collect(const struct source *s, const char *name, const char *when, i
 	return r < 0 ? r : 1;
 }
 
-/* A microvm without ACPI tells of its devices on the command line; only a virtio_mmio that
- * was configured to look there (Debian's is not) finds them. */
-static bool mmio_reads_cmdline(struct modules *m)
-{
-	static const char mark[] = "virtio-mmio-cmdline"; /* its parent device */
-	const struct module *mmio = find_module(m, "virtio_mmio");
-
-	return !mmio || memmem(mmio->data, mmio->size, mark, sizeof(mark) - 1);
-}
-
 static int collect_all(struct source *s, struct volt_error *e)
 {
 	for (size_t k = 0; k < ARRAY_SIZE(wanted); k++) {
@@ -245,11 +235,6 @@ static int collect_all(struct source *s, struct volt_error *e)
 				    "the kernel has no '%s', which machines need",
 				    wanted[k].name);
 	}
-	if (!mmio_reads_cmdline(s->to))
-		s->to->abilities &= ~(unsigned int)KERNEL_MMIO;
-	if (!(s->to->abilities & (KERNEL_PCI | KERNEL_MMIO)))
-		return fail(e, ENOTSUP,
-			    "the kernel has neither virtio_pci nor virtio_mmio");
 	return 0;
 }
 
