@@ -161,6 +161,7 @@ static void package_name(const char *path, char *ret, size_t size)
 
 	base = base ? base + 1 : path;
 	(void)snprintf(ret, size, "debian:%.*s", (int)strcspn(base, "_"), base);
+	make_printable(ret); /* it goes into a JSON file */
 }
 
 static int import_deb_file(const struct kernels *ks, const struct kernel_import *o,
