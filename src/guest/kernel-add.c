@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/path.h"
+#include "base/strv.h"
 #include "guest/image.h"
 #include "guest/kernel-json.h"
 #include "guest/modules.h"
@@ -76,11 +77,11 @@ static int begin_record(const struct kernel_new *n, struct kernel_record *k,
 		return r;
 	k->arch = n->image->arch;
 	k->abilities = find_abilities(n);
-	k->release = strdup(n->image->release);
 	if (!(k->abilities & (KERNEL_PCI | KERNEL_MMIO)))
 		return fail(e, ENOTSUP,
 			    "the kernel has neither virtio_pci nor a virtio_mmio that "
 			    "finds the devices of a microvm");
+	k->release = strdup(n->image->release);
 	k->source = strdup(n->source);
 	k->created_at = strdup(clock_text(clock_wall(), now));
 	k->modules = calloc(n->modules->n + 1, sizeof(*k->modules));
@@ -160,9 +161,9 @@ static int make_directory(const struct kernels *ks, int dirfd,
 	return r;
 }
 
-/* What a crash has left; nobody else is at work while we hold the lock. */
-static void clear_left_over(int dirfd)
+void kernels_clear(const struct kernels *ks, int dirfd)
 {
+	_cleanup_strv_ struct strv names = { 0 };
 	_cleanup_closedir_ DIR *d = NULL;
 	int copy = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct dirent *de;
@@ -171,6 +172,12 @@ static void clear_left_over(int dirfd)
 	while (d && (de = readdir(d)))
 		if (strncmp(de->d_name, ".tmp-", 5) == 0)
 			(void)remove_tree_at(dirfd, de->d_name);
+	if (ref_list(ks->store, "kernels", &names, NULL) < 0)
+		return;
+	strv_foreach(name, names.v)
+		if (faccessat(dirfd, *name, F_OK, AT_SYMLINK_NOFOLLOW) < 0 &&
+		    errno == ENOENT)
+			(void)ref_remove(ks->store, "kernels", *name, NULL);
 }
 
 static int refuse_existing(int dirfd, const char *name, struct volt_error *e)
@@ -193,7 +200,7 @@ static int add_locked(const struct kernels *ks, int dirfd, const struct kernel_n
 
 	if (r < 0)
 		return r;
-	clear_left_over(dirfd);
+	kernels_clear(ks, dirfd);
 	if ((r = ingest_begin(ks->store, &g, e)) < 0 ||
 	    (r = ingest_all(ks, g, n, k, e)) < 0 ||
 	    (r = kernel_record_ref(ks->store, k, e)) < 0)

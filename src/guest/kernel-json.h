@@ -27,6 +27,10 @@ void kernel_record_done(struct kernel_record *k);
 int kernels_open(const struct kernels *ks, bool make);
 int kernels_lock(int dirfd, struct volt_error *e);
 
+/* Removes what crashes have left, with the lock held: directories in the making and refs
+ * without a directory. */
+void kernels_clear(const struct kernels *ks, int dirfd);
+
 /* @dirfd is that of the kernel. -ENOENT, -EBADMSG. */
 int kernel_record_read(int dirfd, const char *name, struct kernel_record *ret,
 		       struct volt_error *e);

@@ -348,11 +348,16 @@ int kernel_list(const struct kernels *ks, const struct log *log, struct kernel *
 	_cleanup_(array_done) struct kernel_array a = { 0 };
 	_cleanup_closedir_ DIR *d = NULL;
 	struct dirent *de;
-	int fd = kernels_open(ks, false);
+	int fd = kernels_open(ks, false), r;
 
 	if (fd < 0 && fd != -ENOENT)
 		return fail_code(e, fd, "open the kernels");
 	d = fd < 0 ? NULL : fdopendir(fd);
+	if (fd >= 0 && !d) {
+		r = fail_errno(e, "read the kernels");
+		(void)close(fd);
+		return r;
+	}
 	while (d && (de = readdir(d)))
 		if (name_is_valid(de->d_name) &&
 		    list_one(dirfd(d), de->d_name, log, &a) < 0)
@@ -432,6 +437,7 @@ int kernel_remove(const struct kernels *ks, const char *name, struct volt_error 
 	lock = kernels_lock(dirfd, e);
 	if (lock < 0)
 		return lock;
+	kernels_clear(ks, dirfd);
 	fd = open_named(dirfd, name, &k, e);
 	return fd < 0 ? fd : remove_locked(ks, dirfd, &k, e);
 }

@@ -647,6 +647,16 @@ static void the_default_is_removed_only_as_the_last(void)
 	CHECK_INT(kernel_remove(&ks, "6.2", &e), -ENOENT);
 }
 
+static void a_ref_without_a_kernel_goes_with_the_next_change(void)
+{
+	json_t *ref = json_pack("{s:i, s:{}}", "version", 1, "objects"), *found = NULL;
+
+	CHECK_INT(ref_write(store, "kernels", "crashed", ref, &e), 0);
+	CHECK_INT(kernel_remove(&ks, "absent", &e), -ENOENT);
+	CHECK_INT(ref_read(store, "kernels", "crashed", &found, &e), -ENOENT);
+	json_decref(ref);
+}
+
 static void nothing_is_left_behind(void)
 {
 	_cleanup_close_ int fd =
@@ -699,6 +709,7 @@ int main(void)
 	RUN(a_module_says_what_it_needs);
 	RUN(a_damaged_module_is_refused);
 	RUN(modules_stand_after_what_they_need);
+	RUN(what_is_for_boot_has_all_it_needs_at_boot);
 	RUN(modules_that_need_each_other_are_refused);
 	RUN(a_module_that_is_needed_but_missing_is_named);
 	RUN(an_elf_kernel_tells_its_release);
@@ -709,7 +720,6 @@ int main(void)
 	RUN(a_microvm_needs_a_kernel_that_finds_its_devices);
 	RUN(names_that_are_no_names_are_refused);
 	RUN(a_name_in_use_is_refused);
-	RUN(what_is_for_boot_has_all_it_needs_at_boot);
 	RUN(a_kernel_of_another_architecture_is_refused);
 	RUN(a_new_init_makes_a_new_initramfs);
 	RUN(the_ref_keeps_what_the_kernel_needs);
@@ -719,6 +729,7 @@ int main(void)
 	RUN(packages_are_named_by_plain_names_only);
 	RUN(all_are_listed_by_name);
 	RUN(the_default_is_removed_only_as_the_last);
+	RUN(a_ref_without_a_kernel_goes_with_the_next_change);
 	RUN(nothing_is_left_behind);
 	RUN(only_an_emulated_pc_is_told_a_rate);
 	RUN(a_rate_is_measured_alike_twice);
