@@ -10,6 +10,8 @@
 
 #include "base/error.h"
 
+#define TRIES 1000 /* to find a number that is not used */
+
 union address {
 	struct sockaddr any;
 	struct sockaddr_in v4;
@@ -53,7 +55,8 @@ static int explain(const struct port *p, int code, struct volt_error *e)
 	}
 }
 
-static int check_one(struct port *p, struct volt_error *e)
+/* Binds @p; *@ret_port is the port it got. */
+static int try_bind(const struct port *p, uint16_t *ret_port)
 {
 	_cleanup_close_ int fd = -1;
 	union address a;
@@ -63,27 +66,55 @@ static int check_one(struct port *p, struct volt_error *e)
 	fd = socket(a.any.sa_family, (p->udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC,
 		    0);
 	if (fd < 0)
-		return explain(p, errno, e);
+		return -errno;
 	if (a.any.sa_family == AF_INET6)
 		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 	/* As the helpers do: connections that linger do not count. For UDP it would let two
 	 * share a port. */
 	if (!p->udp)
 		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (bind(fd, &a.any, size) < 0 || (!p->udp && listen(fd, 1) < 0))
-		return explain(p, errno, e);
-	if (p->host_port)
-		return 0;
-	if (getsockname(fd, &a.any, &size) < 0)
-		return explain(p, errno, e);
-	p->host_port = ntohs(a.any.sa_family == AF_INET ? a.v4.sin_port : a.v6.sin6_port);
+	if (bind(fd, &a.any, size) < 0 || (!p->udp && listen(fd, 1) < 0) ||
+	    getsockname(fd, &a.any, &size) < 0)
+		return -errno;
+	*ret_port = ntohs(a.any.sa_family == AF_INET ? a.v4.sin_port : a.v6.sin6_port);
 	return 0;
+}
+
+/* passt wants a number on one address only, so another's address makes no difference. */
+static bool is_taken(const struct ports *ports, bool udp, uint16_t number)
+{
+	for (size_t i = 0; i < ports->n; i++)
+		if (ports->v[i].host_port == number && ports->v[i].udp == udp)
+			return true;
+	return false;
+}
+
+/* What was bound is free again before the next port is chosen, so the kernel may give the
+ * same number twice. */
+static int check_one(const struct ports *ports, struct port *p, struct volt_error *e)
+{
+	uint16_t number = 0;
+	int r;
+
+	for (int tries = 0; tries < TRIES; tries++) {
+		r = try_bind(p, &number);
+		if (r < 0)
+			return explain(p, -r, e);
+		if (p->host_port)
+			return 0;
+		if (!is_taken(ports, p->udp, number)) {
+			p->host_port = number;
+			return 0;
+		}
+	}
+	return fail(e, EADDRINUSE, "publish a port on %s: no free one was found",
+		    p->host_ip);
 }
 
 int ports_check_free(struct ports *ports, struct volt_error *e)
 {
 	for (size_t i = 0; i < ports->n; i++) {
-		int r = check_one(&ports->v[i], e);
+		int r = check_one(ports, &ports->v[i], e);
 
 		if (r < 0)
 			return r;

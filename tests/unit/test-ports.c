@@ -223,6 +223,20 @@ static void port_zero_becomes_a_free_one(void)
 	CHECK(port.host_port >= 1024);
 }
 
+static void free_ports_are_all_different(void)
+{
+	_cleanup_(ports_done) struct ports p = { 0 };
+
+	CHECK_INT(port_parse("127.0.0.1::1-2000", &p, &e), 0);
+	CHECK_INT(ports_check_free(&p, &e), 0);
+	for (size_t i = 0; i < p.n; i++)
+		for (size_t k = 0; k < i; k++)
+			if (p.v[i].host_port == p.v[k].host_port) {
+				CHECK_INT(p.v[i].host_port, 0);
+				return;
+			}
+}
+
 static void b29_netdev_is_json_of_numbers(void)
 {
 	struct port port = { .host_ip = "127.0.0.1",
@@ -261,6 +275,7 @@ int main(void)
 	RUN(a_port_in_use_is_named);
 	RUN(an_address_of_another_host_is_named);
 	RUN(port_zero_becomes_a_free_one);
+	RUN(free_ports_are_all_different);
 	RUN(b29_netdev_is_json_of_numbers);
 	return tap_done();
 }
