@@ -43,38 +43,51 @@ void net_link_done(struct net_link *l)
 	*l = (struct net_link)NET_LINK_INIT;
 }
 
-/* Field @column of some line is all zeroes, prefix length or mask included: a default
- * route that is not the loopback's. */
-static bool has_default_route(const char *path, const char *zeroes, int column,
-			      int device)
+/* In which columns a table of routes has what. */
+struct route_columns {
+	int destination, length; /* of the prefix, or its mask */
+	int device;
+};
+
+/* A route to everywhere (destination and prefix are zeroes) that is not the loopback's. */
+static bool is_default_route(char *line, const struct route_columns *c)
+{
+	int zeroes = 0;
+	bool loopback = false;
+	char *save, *field = strtok_r(line, " \t\n", &save);
+
+	for (int i = 0; field; field = strtok_r(NULL, " \t\n", &save), i++) {
+		if (i == c->destination || i == c->length)
+			zeroes += !field[strspn(field, "0")];
+		if (i == c->device)
+			loopback = strcmp(field, "lo") == 0;
+	}
+	return zeroes == 2 && !loopback;
+}
+
+static bool has_default_route(const char *path, const struct route_columns *c)
 {
 	_cleanup_fclose_ FILE *f = fopen(path, "re");
-	char line[512], *save, *field;
+	char line[512];
 
-	while (f && fgets(line, sizeof(line), f)) {
-		bool found = false, loopback = false;
-		int i = 0;
-
-		for (field = strtok_r(line, " \t\n", &save); field;
-		     field = strtok_r(NULL, " \t\n", &save), i++) {
-			found |= i == column && strcmp(field, zeroes) == 0;
-			loopback |= i == device && strcmp(field, "lo") == 0;
-		}
-		if (found && !loopback)
+	while (f && fgets(line, sizeof(line), f))
+		if (is_default_route(line, c))
 			return true;
-	}
 	return false;
 }
 
 static bool has_route4(void)
 {
-	return has_default_route("/proc/net/route", "00000000", 1, 0);
+	static const struct route_columns c = { 1, 7, 0 };
+
+	return has_default_route("/proc/net/route", &c);
 }
 
 static bool has_route6(void)
 {
-	return has_default_route("/proc/net/ipv6_route",
-				 "00000000000000000000000000000000", 0, 9);
+	static const struct route_columns c = { 0, 1, 9 };
+
+	return has_default_route("/proc/net/ipv6_route", &c);
 }
 
 static bool is_v6(const struct port *p)
