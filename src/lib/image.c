@@ -265,7 +265,8 @@ static json_t *strings(const struct strv *list)
 	return j;
 }
 
-/* Root file systems of images that are gone. A machine that runs keeps the file open. */
+/* Root file systems of images that are gone. A machine that runs keeps the file open. What
+ * stays costs disk only, so a failure is said and no more. */
 static void evict(struct volt_ctx *ctx, const struct image_removed *gone)
 {
 	struct volt_error why = { 0 };
@@ -331,6 +332,7 @@ int volt_image_remove(struct volt_ctx *ctx, const char *image, bool force, char 
 int volt_image_prune(struct volt_ctx *ctx, bool all, char **ret, struct volt_error *e)
 {
 	_cleanup_(image_removed_done) struct image_removed gone = { 0 };
+	struct volt_error why = { 0 };
 	struct images *is;
 	int r = ctx_images(ctx, &is, e);
 
@@ -341,6 +343,8 @@ int volt_image_prune(struct volt_ctx *ctx, bool all, char **ret, struct volt_err
 	if (r < 0)
 		return r;
 	evict(ctx, &gone);
+	if (rootfs_sweep(ctx->rootfd, ctx->store, &why) < 0)
+		log_line(&ctx->log, LOG_WARNING, "%s", why.msg);
 	return answer(0,
 		      json_pack("{s:o, s:I}", "deleted", strings(&gone.deleted), "bytes",
 				(json_int_t)gone.bytes),

@@ -5,6 +5,10 @@
 
 #include "rootfs/rootfs.h"
 
+/* rootfs/scratch-<bytes>.ext4 */
+#define SCRATCH_PREFIX "scratch-"
+#define SCRATCH_SUFFIX ".ext4"
+
 /* Opens rootfs/ below volt's root. */
 int rootfs_open(int rootfd, struct volt_error *e);
 

@@ -13,7 +13,9 @@ int rootfs_erofs(int rootfd, struct store *s, const struct digest *tree,
 
 /* rootfs/<tree digest>.tree/, the hard-link directory ("TinyVol"), for QEMU's 9p server
  * with security_model=mapped-file, readonly=on; returns a directory descriptor. While a
- * copy of that descriptor is open anywhere, the directory is not evicted. */
+ * copy of that descriptor is open anywhere, the directory is not evicted. The image's
+ * extended attributes are not in it: the model has no place for them beside the objects'
+ * shared inodes. */
 int rootfs_tinyvol(int rootfd, struct store *s, const struct digest *tree,
 		   struct volt_error *e);
 
@@ -26,20 +28,8 @@ int rootfs_tinyvol_host(int rootfd, struct store *s, const struct digest *tree,
 /* Removes all three; -EBUSY if a directory is in use. An image that is open stays usable. */
 int rootfs_evict(int rootfd, const struct digest *tree, struct volt_error *e);
 
-enum rootfs_kind {
-	ROOTFS_EROFS,
-	ROOTFS_TINYVOL,
-	ROOTFS_SCRATCH /* the empty disks that writable layers are copied from */
-};
-
-struct rootfs_info {
-	enum rootfs_kind kind;
-	struct digest tree; /* zeroes for ROOTFS_SCRATCH */
-	uint64_t bytes;     /* as long as it is */
-	uint64_t allocated; /* as it takes on disk; shared files are not counted again */
-	int64_t made_at;    /* seconds since 1970 */
-};
-
-/* What is under rootfs/, sorted by kind and digest. The caller frees *@ret. */
-int rootfs_list(int rootfd, struct rootfs_info **ret, size_t *ret_n,
-		struct volt_error *e);
+/* Removes what nobody will ask for again, such as a crash between removing an image and
+ * evicting what was made of it leaves: all three of every tree that @s does not have; and
+ * the empty disks that writable layers are copied from (scratch.h), as they are made again
+ * in no time. A directory that is in use stays. */
+int rootfs_sweep(int rootfd, const struct store *s, struct volt_error *e);

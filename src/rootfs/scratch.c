@@ -89,7 +89,8 @@ static int open_template(int dir, uint64_t size, struct volt_error *e)
 	char name[64];
 	int fd, r;
 
-	(void)snprintf(name, sizeof(name), "scratch-%llu.ext4", (unsigned long long)size);
+	(void)snprintf(name, sizeof(name), SCRATCH_PREFIX "%llu" SCRATCH_SUFFIX,
+		       (unsigned long long)size);
 	fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd >= 0 || errno != ENOENT)
 		return fd < 0 ? fail_errno(e, "open '%s'", name) : fd;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
 
@@ -193,24 +194,41 @@ static void a_hard_link_tree_in_use_is_not_evicted(void)
 	CHECK_INT(count_entries(&w.f, "rootfs"), 1);
 }
 
-static void the_list_tells_sizes(void)
+static void a_sweep_takes_what_is_made_of_no_tree_of_the_store(void)
 {
 	_cleanup_world_ struct world w;
-	_cleanup_free_ struct rootfs_info *v = NULL;
-	size_t n = 0;
+	int fd;
 
 	CHECK(world_open(&w) && add_samples(&w) && world_store(&w));
-	CHECK(fine(&w, rootfs_list(w.f.root, &v, &n, &w.f.e)));
-	CHECK_INT(n, 0);
 	CHECK(fine(&w, both(&w)));
-	CHECK(fine(&w, rootfs_list(w.f.root, &v, &n, &w.f.e)));
-	CHECK_INT(n, 2);
-	CHECK(v[0].kind == ROOTFS_EROFS && digest_equal(&v[0].tree, &w.id));
-	CHECK(v[0].bytes > 300000 && v[0].bytes < 320000 && v[0].allocated > 300000);
-	CHECK(v[1].kind == ROOTFS_TINYVOL && digest_equal(&v[1].tree, &w.id));
-	CHECK(v[1].bytes > 300005 && v[1].bytes < 301000);
-	CHECK(v[1].allocated < 100000);
-	CHECK(v[0].made_at > 1600000000);
+	CHECK(fine(&w, rootfs_sweep(w.f.root, w.f.store, &w.f.e)));
+	CHECK_INT(count_entries(&w.f, "rootfs"), 3);
+	CHECK(unlinkat(w.f.root, object_path(&w.id, ""), 0) == 0);
+	fd = openat(w.f.root, cached(&w, ".tree"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CHECK(flock(fd, LOCK_SH) == 0);
+	CHECK(fine(&w, rootfs_sweep(w.f.root, w.f.store, &w.f.e)));
+	CHECK(faccessat(fd, "bin/sh", F_OK, 0) == 0); /* in use */
+	CHECK_INT(count_entries(&w.f, "rootfs"), 2);
+	(void)close(fd);
+	CHECK(fine(&w, rootfs_sweep(w.f.root, w.f.store, &w.f.e)));
+	CHECK_INT(count_entries(&w.f, "rootfs"), 1);
+}
+
+static void a_sweep_leaves_what_is_not_ours(void)
+{
+	static const char *const names[] = { "notes", "scratch-1.ext4.bak", "a.erofs" };
+	_cleanup_world_ struct world w;
+
+	CHECK(world_open(&w) && add_samples(&w) && world_store(&w));
+	CHECK(fine(&w, both(&w)));
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		char path[64];
+
+		(void)snprintf(path, sizeof(path), "rootfs/%s", names[i]);
+		(void)close(world_file(&w, path));
+	}
+	CHECK(fine(&w, rootfs_sweep(w.f.root, w.f.store, &w.f.e)));
+	CHECK_INT(count_entries(&w.f, "rootfs"), 3 + ARRAY_SIZE(names));
 }
 
 int main(void)
@@ -223,6 +241,7 @@ int main(void)
 	RUN_IF(geteuid() == 0, "needs root", a_full_disk_is_an_error_that_leaves_nothing);
 	RUN(what_is_open_survives_eviction);
 	RUN(a_hard_link_tree_in_use_is_not_evicted);
-	RUN(the_list_tells_sizes);
+	RUN(a_sweep_takes_what_is_made_of_no_tree_of_the_store);
+	RUN(a_sweep_leaves_what_is_not_ours);
 	return tap_done();
 }

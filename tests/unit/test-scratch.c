@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 
 #include "rootfs-lib.h"
+#include "rootfs/rootfs.h"
 #include "rootfs/scratch.h"
 
 #define MIB (1ull << 20)
@@ -103,6 +104,18 @@ static void what_a_crash_left_is_removed(void)
 	CHECK_INT(count_entries(&w.f, "rootfs"), 3); /* lock and two disks */
 }
 
+static void a_swept_template_is_made_again(void)
+{
+	_cleanup_world_ struct world w;
+
+	CHECK(world_open(&w) && make(&w, 64 * MIB, "a") && make(&w, 65 * MIB, "b"));
+	CHECK_INT(count_entries(&w.f, "rootfs"), 3);
+	CHECK(fine(&w, rootfs_sweep(w.f.root, w.f.store, &w.f.e)));
+	CHECK_INT(count_entries(&w.f, "rootfs"), 1);
+	CHECK(make(&w, 64 * MIB, "c"));
+	CHECK_INT(count_entries(&w.f, "rootfs"), 2);
+}
+
 static void makers_at_the_same_time_all_succeed(void)
 {
 	_cleanup_world_ struct world w;
@@ -192,6 +205,7 @@ int main(void)
 	RUN(a_disk_that_is_there_is_never_replaced);
 	RUN(sizes_and_names_that_make_no_sense_are_refused);
 	RUN(what_a_crash_left_is_removed);
+	RUN(a_swept_template_is_made_again);
 	RUN(makers_at_the_same_time_all_succeed);
 	RUN_IF(can, "needs root and loop devices", a_disk_can_be_mounted_and_written);
 	RUN_IF(can, "needs root and loop devices",
