@@ -39,6 +39,8 @@ int help_commands(FILE *f)
 	for (const struct cmd *const *c = cmds; *c; c++)
 		if (!is_hidden(*c))
 			print_line(f, (*c)->name, *c);
+	(void)fputc('\n', f);
+	usage_options(f, global_options);
 	(void)fputs("\nSee 'volt COMMAND --help', volt-COMMAND(1) and volt(1).\n", f);
 	return 0;
 }
@@ -49,12 +51,13 @@ int help_command(const struct cmd *c)
 	int n = snprintf(head, sizeof(head), "Usage: volt %s ", c->name);
 
 	(void)fputs(head, stdout);
-	usage_text(c->args, printf("[OPTION...] ") + n, n);
+	usage_text(stdout, c->args, n + printf(*c->args ? "[OPTION...] " : "[OPTION...]"),
+		   n);
 	(void)printf("\n%s.\n", c->help);
 	for (size_t i = 0; i < ARRAY_SIZE(c->alias) && c->alias[i]; i++)
 		(void)printf("%s%s", i == 0 ? "Also: volt " : ", volt ", c->alias[i]);
 	(void)puts(c->alias[0] ? "\n" : "");
-	usage_options(c->options);
+	usage_options(stdout, c->options);
 	(void)printf("\nSee volt-");
 	for (const char *p = c->name; *p; p++)
 		(void)putchar(*p == ' ' ? '-' : *p);
@@ -88,20 +91,22 @@ static void dump(void)
 	}
 }
 
-int help_group(const char *word)
+int help_group(FILE *f, const char *word)
 {
 	size_t n = strlen(word);
 
-	(void)printf("Usage: volt %s COMMAND [OPTION...] [ARG...]\n\nCommands:\n", word);
+	(void)fprintf(f, "Usage: volt %s COMMAND [OPTION...] [ARG...]\n\nCommands:\n",
+		      word);
 	for (const struct cmd *const *c = cmds; *c; c++) {
 		const char *const *alias = (*c)->alias;
 
 		if (strncmp((*c)->name, word, n) == 0 && (*c)->name[n] == ' ')
-			print_line(stdout, (*c)->name, *c);
+			print_line(f, (*c)->name, *c);
 		for (size_t i = 0; i < ARRAY_SIZE((*c)->alias) && alias[i]; i++)
 			if (strncmp(alias[i], word, n) == 0 && alias[i][n] == ' ')
-				print_line(stdout, alias[i], *c);
+				print_line(f, alias[i], *c);
 	}
+	(void)fprintf(f, "\nSee 'volt %s COMMAND --help'.\n", word);
 	return 0;
 }
 
@@ -117,7 +122,7 @@ static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_er
 	if (argc == 0)
 		return help_commands(stdout);
 	if (argc == 1 && cmd_is_group(argv[0]))
-		return help_group(argv[0]);
+		return help_group(stdout, argv[0]);
 	r = cmd_find(argc, argv, &c, &words, e);
 	return r < 0 ? r : help_command(c);
 }

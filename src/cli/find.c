@@ -91,9 +91,9 @@ int cmd_find(int argc, const char *const *argv, const struct cmd **ret, int *ret
 	int n = 1;
 
 	(void)snprintf(name, sizeof(name), "%s", argv[0]);
-	if (!c && group && argc < 2)
-		return fail(e, ENOENT, "which command of '%s'? see 'volt help %s'", name,
-			    name);
+	if (!c && group && argc > 1 && argv[1][0] == '-')
+		return fail(e, EINVAL, "unknown option '%s'; see 'volt %s --help'",
+			    argv[1], name);
 	if (!c && argc > 1) {
 		(void)snprintf(name, sizeof(name), "%s %s", argv[0], argv[1]);
 		c = by_name(name);

@@ -9,7 +9,7 @@
 int help_commands(FILE *f);
 
 /* The commands that begin with @word. Returns 0. */
-int help_group(const char *word);
+int help_group(FILE *f, const char *word);
 
 /* How one command is used. Returns 0. */
 int help_command(const struct cmd *c);

@@ -73,6 +73,15 @@ static int parse_and_run(const struct cmd *c, int argc, const char **argv,
 	return run_in_context(c, &w, e);
 }
 
+/* "image" alone, or with a wish for help. */
+static int run_group(int argc, const char **argv)
+{
+	if (argc > 1)
+		return help_group(stdout, argv[0]);
+	(void)help_group(stderr, argv[0]);
+	return -EINVAL;
+}
+
 static int run_command(int argc, const char **argv, struct volt_error *e)
 {
 	_cleanup_free_ const char **own = NULL;
@@ -80,8 +89,9 @@ static int run_command(int argc, const char **argv, struct volt_error *e)
 	char title[64];
 	int words, r;
 
-	if (argc == 2 && cmd_is_group(argv[0]) && strcmp(argv[1], "--help") == 0)
-		return help_group(argv[0]);
+	if (cmd_is_group(argv[0]) &&
+	    (argc == 1 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
+		return run_group(argc, argv);
 	r = cmd_find(argc, argv, &c, &words, e);
 	if (r < 0) {
 		(void)fprintf(stderr, "volt: %s\n", e->msg);

@@ -38,6 +38,16 @@ bool option_takes_value(const struct poptOption *opt)
 	return type != POPT_ARG_NONE && type != POPT_ARG_VAL;
 }
 
+static int is_h(void *data, const struct poptOption *opt)
+{
+	return opt->shortName == 'h';
+}
+
+char help_letter(const struct poptOption *options)
+{
+	return options_each(options, is_h, NULL) ? '\0' : 'h';
+}
+
 int bool_parse(const char *text)
 {
 	static const char *const yes[] = { "1", "t", "T", "true", "TRUE", "True" };
@@ -139,7 +149,7 @@ int options_parse(const struct poptOption *options, int argc, const char **argv,
 	const struct poptOption table[] = {
 		// clang-format off
 		{ NULL, 0, POPT_ARG_INCLUDE_TABLE, (void *)(uintptr_t)options, 0, NULL, NULL },
-		{ "help", 0, POPT_ARG_NONE, &help, 0, NULL, NULL },
+		{ "help", help_letter(options), POPT_ARG_NONE, &help, 0, NULL, NULL },
 		POPT_TABLEEND
 		// clang-format on
 	};

@@ -2,7 +2,6 @@
 
 #include "cli/usage.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,45 +36,49 @@ static int compare(const void *a, const void *b)
 	return strcmp(x->opt->longName, y->opt->longName);
 }
 
-void usage_text(const char *text, int column, int indent)
+void usage_text(FILE *f, const char *text, int column, int indent)
 {
 	for (bool first = true; *text; first = false) {
 		int n = (int)strcspn(text, " ");
 
 		if (!first && column + 1 + n > LINE_MAX)
-			column = printf("\n%*s", indent, "") - 1;
+			column = fprintf(f, "\n%*s", indent, "") - 1;
 		else if (!first)
-			column += printf(" ");
-		column += printf("%.*s", n, text);
+			column += fprintf(f, " ");
+		column += fprintf(f, "%.*s", n, text);
 		text += n + (text[n] == ' ');
 	}
-	(void)putchar('\n');
+	(void)fputc('\n', f);
 }
 
-static void print_option(const struct poptOption *opt)
+static void print_option(FILE *f, const struct poptOption *opt)
 {
 	const char *value = option_takes_value(opt) ? opt->argDescrip : NULL;
-	int column =
-		opt->shortName ? printf("  -%c, ", opt->shortName) : printf("      ");
+	int column = opt->shortName ? fprintf(f, "  -%c, ", opt->shortName)
+				    : fprintf(f, "      ");
 
-	column += printf("--%s", opt->longName);
+	column += fprintf(f, "--%s", opt->longName);
 	if (value)
-		column += printf(" %s", value);
+		column += fprintf(f, " %s", value);
 	if (column + 2 > TEXT_COLUMN)
-		(void)printf("\n%*s", TEXT_COLUMN, "");
+		(void)fprintf(f, "\n%*s", TEXT_COLUMN, "");
 	else
-		(void)printf("%*s", TEXT_COLUMN - column, "");
-	usage_text(opt->descrip, TEXT_COLUMN, TEXT_COLUMN);
+		(void)fprintf(f, "%*s", TEXT_COLUMN - column, "");
+	usage_text(f, opt->descrip, TEXT_COLUMN, TEXT_COLUMN);
 }
 
-void usage_options(const struct poptOption *options)
+void usage_options(FILE *f, const struct poptOption *options)
 {
+	const struct poptOption help = {
+		"help", help_letter(options), POPT_ARG_NONE, NULL,
+		0,      "Show this help",     NULL
+	};
 	struct list l = { .n = 0 };
 
 	(void)options_each(options, collect, &l);
 	qsort(l.v, l.n, sizeof(struct entry), compare);
-	(void)puts("Options:");
+	(void)fputs("Options:\n", f);
 	for (size_t i = 0; i < l.n; i++)
-		print_option(l.v[i].opt);
-	(void)printf("%-*s%s\n", TEXT_COLUMN, "      --help", "Show this help");
+		print_option(f, l.v[i].opt);
+	print_option(f, &help);
 }

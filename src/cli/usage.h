@@ -2,9 +2,10 @@
 #pragma once
 
 #include <popt.h>
+#include <stdio.h>
 
 /* The options of a table and of those it includes, sorted, within 80 columns. */
-void usage_options(const struct poptOption *options);
+void usage_options(FILE *f, const struct poptOption *options);
 
 /* @text, wrapped to 80 columns, each line after the first indented. */
-void usage_text(const char *text, int column, int indent);
+void usage_text(FILE *f, const char *text, int column, int indent);

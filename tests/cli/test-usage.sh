@@ -32,6 +32,47 @@ every_command_explains_itself_within_80_columns() {
 	done
 }
 
+h_asks_for_help_where_it_is_no_option_of_its_own() {
+	run volt -h
+	status 0
+	stdout "$(volt --help)"
+	run volt ps -h
+	status 0
+	stdout "$(volt ps --help)"
+	stdout_like '^  -h, --help '
+	run volt run -h name
+	status 125
+	one_line_error 'something is missing'
+}
+
+groups_explain_themselves() {
+	local g
+	for g in image kernel machine system; do
+		run volt "$g" --help
+		status 0
+		stderr ''
+		stdout_like "^Usage: volt $g COMMAND"
+		stdout_like "^  $g (prune|ls) "
+		cp "$T/out" "$T/group"
+		run volt "$g" -h
+		stdout "$(cat "$T/group")"
+		run volt help "$g"
+		stdout "$(cat "$T/group")"
+		run volt "$g"
+		status 125
+		stdout ''
+		stderr "$(cat "$T/group")"
+	done
+	run volt help kernel ls
+	stdout "$(volt kernel ls --help)"
+	run volt kernel --frobnicate
+	status 125
+	one_line_error "'--frobnicate'"
+	run volt kernel frobnicate
+	status 125
+	one_line_error "'kernel frobnicate'"
+}
+
 unknown_commands_and_options_are_named() {
 	run volt frobnicate
 	status 125
@@ -184,7 +225,8 @@ doctor_and_info_say_what_was_found() {
 }
 
 tap_run help_goes_to_stdout_and_lists_the_commands \
-	every_command_explains_itself_within_80_columns unknown_commands_and_options_are_named \
+	every_command_explains_itself_within_80_columns \
+	h_asks_for_help_where_it_is_no_option_of_its_own groups_explain_themselves unknown_commands_and_options_are_named \
 	missing_arguments_are_said version_says_which \
 	bad_values_are_refused_with_the_value_and_the_reason lists_are_empty_tables_and_empty_json \
 	machines_that_are_not_there_are_named hostile_machine_names_touch_nothing \
