@@ -12,6 +12,7 @@ void words_done(struct words *w)
 	if (w->context)
 		(void)poptFreeContext(w->context);
 	w->context = NULL;
+	strv_done(&w->shown);
 }
 
 int options_each(const struct poptOption *options,
@@ -123,13 +124,64 @@ static int bad_option(poptContext p, int r, const char *title, struct volt_error
 	return fail(e, EINVAL, "option '%s': %s", word, poptStrerror(r));
 }
 
-/* popt replaces this in a value by the next word, which nobody means here. */
-static int no_magic(int n, const char **argv, struct volt_error *e)
+/* In a value "!#:+" is the parser's own: it puts the next word there, for aliases that
+ * volt has not. Such words are shown to it with another mark than '!', one that none of
+ * them has there already, and put right where they arrive. */
+#define MAGIC "#:+"
+
+/* Changes @from to @to where it stands before MAGIC. True: somewhere it did. */
+static bool change_mark(char *text, char from, char to)
 {
-	for (int i = 0; i < n; i++)
-		if (strstr(argv[i], "!#:+"))
-			return fail(e, EINVAL, "'%s': an option cannot contain '!#:+'",
-				    argv[i]);
+	bool changed = false;
+
+	for (char *p = strstr(text, MAGIC); p; p = strstr(p + 1, MAGIC)) {
+		if (p == text || p[-1] != from)
+			continue;
+		p[-1] = to;
+		changed = true;
+	}
+	return changed;
+}
+
+static bool has_mark(const struct strv *words, char mark)
+{
+	strv_foreach(w, words->v)
+		if (change_mark(*w, mark, mark))
+			return true;
+	return false;
+}
+
+/* Copies @argv for the parser; *@ret_mark stands for '!', '\0' where nothing does. */
+static int hide_magic(int argc, const char **argv, struct strv *ret, char *ret_mark,
+		      struct volt_error *e)
+{
+	char mark = '~';
+
+	for (int i = 0; i < argc; i++)
+		if (strv_add(ret, argv[i]) < 0)
+			return fail_oom(e);
+	*ret_mark = '\0';
+	if (!has_mark(ret, '!'))
+		return 0;
+	while (strchr("!" MAGIC, mark) || has_mark(ret, mark))
+		if (--mark == '\0')
+			return fail(e, EINVAL, "too many words have '%s'", MAGIC);
+	strv_foreach(w, ret->v)
+		(void)change_mark(*w, '!', mark);
+	*ret_mark = mark;
+	return 0;
+}
+
+static int show_magic(void *data, const struct poptOption *opt)
+{
+	const char *mark = data;
+	unsigned int type = opt->argInfo & POPT_ARG_MASK;
+
+	if (type == POPT_ARG_STRING && *(char **)opt->arg)
+		(void)change_mark(*(char **)opt->arg, *mark, '!');
+	if (type == POPT_ARG_ARGV)
+		strv_foreach(w, *(char ***)opt->arg)
+			(void)change_mark(*w, *mark, '!');
 	return 0;
 }
 
@@ -145,6 +197,7 @@ static int count(const char **v)
 int options_parse(const struct poptOption *options, int argc, const char **argv,
 		  struct words *ret, struct volt_error *e)
 {
+	char mark;
 	int help = 0, r;
 	const struct poptOption table[] = {
 		// clang-format off
@@ -155,7 +208,11 @@ int options_parse(const struct poptOption *options, int argc, const char **argv,
 	};
 	_cleanup_(words_done) struct words w = { 0 };
 
-	w.context = poptGetContext("volt", argc, argv, table, POPT_CONTEXT_POSIXMEHARDER);
+	r = hide_magic(argc, argv, &w.shown, &mark, e);
+	if (r < 0)
+		return r;
+	w.context = poptGetContext("volt", argc, (const char **)w.shown.v, table,
+				   POPT_CONTEXT_POSIXMEHARDER);
 	if (!w.context)
 		return fail_oom(e);
 
@@ -169,10 +226,13 @@ int options_parse(const struct poptOption *options, int argc, const char **argv,
 	}
 	w.v = poptGetArgs(w.context);
 	w.n = count(w.v);
-	if (no_magic(argc - w.n, argv, e) < 0)
-		return -EINVAL;
+	if (mark) {
+		(void)options_each(options, show_magic, &mark);
+		strv_foreach(v, (char **)w.v)
+			(void)change_mark(*v, mark, '!');
+	}
 	w.help = help;
 	*ret = w;
-	w.context = NULL;
+	w = (struct words){ 0 };
 	return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include "base/strv.h"
 #include "cli/cmd.h"
 
 /* An option's include table, for tables that share options. */
@@ -10,9 +11,10 @@
 			NULL                                                          \
 	}
 
-/* Words after the options; freed with the context they live in. */
+/* Words after the options; freed with what they live in. */
 struct words {
 	poptContext context;
+	struct strv shown; /* what the parser was shown, where that was not @argv */
 	int n;
 	const char **v;
 	bool help; /* --help was among them */

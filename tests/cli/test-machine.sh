@@ -45,6 +45,16 @@ the_machine_is_given_what_was_asked() {
 	stdout_like '^7:8$'
 }
 
+values_reach_the_machine_as_they_are() {
+	fake -e 'A=b:c!+' -e 'B=!#:+' -e 'C=a=b,c "d" $e' -e D= static env '!#:+'
+	status 2 # no such word: as it was typed
+	stdout_like '^A=b:c!\+$'
+	stdout_like '^B=!#:\+$'
+	stdout_like '^C=a=b,c "d" \$e$'
+	stdout_like '^D=$'
+	stderr_like ': !#:\+$'
+}
+
 stdin_goes_through_and_much_of_it() {
 	head -c 5000000 /dev/urandom >"$T/in"
 	run_in volt run --rm -i static echo <"$T/in"
@@ -362,6 +372,7 @@ kill_9_of_the_client_at_many_points() {
 }
 
 tap_run run_gives_output_and_status statuses_are_podman_s the_machine_is_given_what_was_asked \
+	values_reach_the_machine_as_they_are \
 	stdin_goes_through_and_much_of_it without_i_there_is_no_stdin \
 	much_output_to_a_slow_reader_is_whole a_reader_that_goes_away_ends_the_workload_as_a_pipe_does \
 	detached_run_prints_the_id a_name_in_use_is_said \
