@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,6 +140,8 @@ int main(int argc, char *argv[])
 	struct volt_error e = { 0 };
 	int r;
 
+	/* Who starts us may ignore it; then no child could be waited for. */
+	(void)signal(SIGCHLD, SIG_DFL);
 	argv[0] = (char[]){ "volt" };
 	r = run_main(argc, (const char **)argv, &e);
 	/* What was promised on stdout must have got there. */

@@ -141,8 +141,12 @@ static int reap(int *left, int status)
 {
 	int how;
 
-	if (waitpid(-1, &how, 0) < 0)
-		return errno == EINTR ? status : EXIT_VOLT;
+	if (waitpid(-1, &how, 0) < 0) {
+		if (errno == EINTR)
+			return status;
+		*left = 0; /* there is none to wait for */
+		return EXIT_VOLT;
+	}
 	(*left)--;
 	if (!WIFEXITED(how))
 		return EXIT_VOLT;

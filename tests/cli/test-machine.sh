@@ -155,6 +155,16 @@ stop_walks_the_ladder() {
 	volt rm a b c >/dev/null
 }
 
+several_stop_for_a_caller_that_ignores_its_children() {
+	volt run -d --name a static trap >/dev/null
+	volt run -d --name b static trap >/dev/null
+	run timeout 60 env --ignore-signal=CHLD "$VOLT" stop a b
+	status 0
+	is "$(sort "$T/out")" $'a\nb'
+	is "$(state_of a) $(state_of b)" 'exited exited'
+	volt rm a b >/dev/null
+}
+
 paused_machines_stop_too() {
 	volt run -d --name paused static trap >/dev/null
 	run volt pause paused
@@ -378,7 +388,7 @@ tap_run run_gives_output_and_status statuses_are_podman_s the_machine_is_given_w
 	detached_run_prints_the_id a_name_in_use_is_said \
 	a_name_that_is_the_beginning_of_an_id_is_another_machine \
 	running_machines_are_not_removed_without_force stop_prints_the_name_and_is_idempotent \
-	stop_walks_the_ladder paused_machines_stop_too a_port_in_use_is_said \
+	stop_walks_the_ladder several_stop_for_a_caller_that_ignores_its_children paused_machines_stop_too a_port_in_use_is_said \
 	a_missing_kernel_is_said_and_what_to_do a_qemu_that_fails_is_quoted \
 	a_kernel_panic_shows_its_last_lines a_guest_of_another_version_is_refused \
 	a_guest_that_breaks_the_protocol_is_ended a_qemu_that_dies_is_recorded \
