@@ -11,7 +11,8 @@
 static int all, force, ignore;
 
 static const struct poptOption options[] = {
-	{ "all", 'a', POPT_ARG_NONE, &all, 0, "Remove every image", NULL },
+	{ "all", 'a', POPT_ARG_NONE, &all, 0, "Remove every image that no machine uses",
+	  NULL },
 	{ "force", 'f', POPT_ARG_NONE, &force, 0,
 	  "Also with several names, and with the machines made from it", NULL },
 	{ "ignore", 'i', POPT_ARG_NONE, &ignore, 0,
@@ -34,7 +35,7 @@ static int remove_one(struct volt_ctx *ctx, const char *image, struct volt_error
 	char *text;
 	int r;
 
-	r = volt_image_remove(ctx, image, force || all, &text, e);
+	r = volt_image_remove(ctx, image, force, &text, e);
 	if (r == 0)
 		r = parse_answer(text, &j, e);
 	if (r < 0)
@@ -42,6 +43,18 @@ static int remove_one(struct volt_ctx *ctx, const char *image, struct volt_error
 	print_list("Untagged: ", json_object_get(j, "untagged"));
 	print_list("Deleted: ", json_object_get(j, "deleted"));
 	return 0;
+}
+
+/* By name where it has one: the last takes the image away, if no machine uses it. */
+static int add_image(struct strv *names, const json_t *image)
+{
+	const json_t *list = json_object_get(image, "names"), *name;
+	size_t i;
+
+	json_array_foreach(list, i, name)
+		if (strv_add(names, json_string_value(name)) < 0)
+			return -ENOMEM;
+	return json_array_size(list) > 0 ? 0 : strv_add(names, member(image, "id"));
 }
 
 static int add_all(struct volt_ctx *ctx, struct strv *names, struct volt_error *e)
@@ -58,7 +71,7 @@ static int add_all(struct volt_ctx *ctx, struct strv *names, struct volt_error *
 	if (r < 0)
 		return r;
 	json_array_foreach(list, i, image)
-		if (strv_add(names, member(image, "id")) < 0)
+		if (add_image(names, image) < 0)
 			return fail_oom(e);
 	return 0;
 }

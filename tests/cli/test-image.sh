@@ -151,10 +151,36 @@ a_broken_image_is_refused_and_leaves_nothing() {
 an_image_that_a_machine_uses_is_kept() {
 	volt create --name user busybox >/dev/null
 	run volt rmi busybox
-	status 2 || status 125
+	status 2
 	one_line_error 'busybox'
 	ok volt image exists busybox
+	run volt rmi --all
+	status 2
+	stderr_like "'localhost/busybox:latest'"
+	ok volt image exists busybox
+	run volt ps -a --format json
+	is "$(jq -r '.[].name' "$T/out")" user
 	volt rm user >/dev/null
+}
+
+all_images_are_those_with_several_names_too() {
+	VOLT_ROOT=$T/all run volt load -q -i "$static"
+	VOLT_ROOT=$T/all run volt tag static one two
+	VOLT_ROOT=$T/all run volt rmi --all
+	status 0
+	stderr ''
+	VOLT_ROOT=$T/all run volt images -q
+	stdout ''
+	VOLT_ROOT=$T/all run volt load -q -i "$static"
+	VOLT_ROOT=$T/all run volt tag static one
+	VOLT_ROOT=$T/all run volt create one
+	VOLT_ROOT=$T/all run volt rmi --all --force
+	status 0
+	VOLT_ROOT=$T/all run volt ps -a -q
+	stdout ''
+	VOLT_ROOT=$T/all run volt images -q
+	stdout ''
+	rm -rf "$T/all"
 }
 
 the_last_name_removes_the_image_and_prune_the_rest() {
@@ -171,4 +197,4 @@ tap_run an_oci_layout_is_loaded_by_its_name what_is_saved_loads_again_with_the_s
 	save_does_not_overwrite transports_of_skopeo_are_sources tags_name_and_unname \
 	a_name_that_is_not_there_is_named a_registry_that_does_not_answer_is_said \
 	a_registry_gives_and_takes a_broken_image_is_refused_and_leaves_nothing \
-	an_image_that_a_machine_uses_is_kept the_last_name_removes_the_image_and_prune_the_rest
+	an_image_that_a_machine_uses_is_kept all_images_are_those_with_several_names_too the_last_name_removes_the_image_and_prune_the_rest
