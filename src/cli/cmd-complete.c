@@ -92,10 +92,9 @@ static void print_names(struct volt_ctx *ctx,
 {
 	json_auto_t *all = NULL;
 	json_t *item, *name;
-	char *text;
 	size_t i, k;
 
-	if (list(ctx, &text, NULL) < 0 || parse_answer(text, &all, NULL) < 0)
+	if (ask_list(ctx, list, &all, NULL) < 0)
 		return;
 	json_array_foreach(all, i, item) {
 		if (*member(item, "name"))

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
-#include "base/error.h"
 #include "cli/cmd.h"
 #include "cli/print.h"
 
@@ -72,52 +69,34 @@ static int add_rows(struct table *t, const json_t *image, int64_t now)
 	return r < 0 || i > 0 ? r : add_row(t, image, "<none>", now);
 }
 
-static int print_table(const json_t *list, struct volt_error *e)
+static void print_id(const json_t *image)
+{
+	(void)printf("%s%.*s\n", o.no_trunc ? "sha256:" : "", o.no_trunc ? 64 : ID_SHOWN,
+		     member(image, "id"));
+}
+
+static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_error *e)
 {
 	static const char *const plain[] = { "REPOSITORY", "TAG", "IMAGE ID", "CREATED",
 					     "SIZE" };
 	static const char *const digests[] = { "REPOSITORY", "TAG",     "DIGEST",
 					       "IMAGE ID",   "CREATED", "SIZE" };
-	_cleanup_(table_freep) struct table *t = NULL;
-	int64_t now = clock_wall();
-	json_t *image;
-	size_t i;
-	int r;
-
-	r = table_new(o.digests ? digests : plain,
-		      o.digests ? ARRAY_SIZE(digests) : ARRAY_SIZE(plain), &t);
-	json_array_foreach(list, i, image)
-		if (r == 0)
-			r = add_rows(t, image, now);
-	if (r < 0)
-		return fail_oom(e);
-	table_print(t, !o.no_heading, stdout);
-	return 0;
-}
-
-static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_error *e)
-{
 	json_auto_t *list = NULL;
 	int json = format_is_json(o.format, e), r;
-	json_t *image;
-	char *text;
-	size_t i;
+	const struct listing how = {
+		.json = json > 0,
+		.quiet = o.quiet,
+		.no_heading = o.no_heading,
+		.print_word = print_id,
+		.add_rows = add_rows,
+		.titles = o.digests ? digests : plain,
+		.n_titles = o.digests ? ARRAY_SIZE(digests) : ARRAY_SIZE(plain),
+	};
 
 	if (json < 0)
 		return json;
-	r = volt_image_list(ctx, &text, e);
-	if (r == 0)
-		r = parse_answer(text, &list, e);
-	if (r < 0)
-		return r;
-	if (json)
-		return print_json(list, e);
-	if (!o.quiet)
-		return print_table(list, e);
-	json_array_foreach(list, i, image)
-		(void)printf("%s%.*s\n", o.no_trunc ? "sha256:" : "",
-			     o.no_trunc ? 64 : ID_SHOWN, member(image, "id"));
-	return 0;
+	r = ask_list(ctx, volt_image_list, &list, e);
+	return r < 0 ? r : print_list(list, &how, e);
 }
 
 const struct cmd cmd_images = {

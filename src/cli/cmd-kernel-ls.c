@@ -2,8 +2,6 @@
 
 #include <stdio.h>
 
-#include "base/clock.h"
-#include "base/error.h"
 #include "cli/cmd.h"
 #include "cli/print.h"
 
@@ -31,48 +29,30 @@ static int add_row(struct table *t, const json_t *k, int64_t now)
 	return table_add(t, json_is_true(json_object_get(k, "default")) ? "yes" : "");
 }
 
-static int print_table(const json_t *list, struct volt_error *e)
+static void print_name(const json_t *k)
 {
-	static const char *const titles[] = { "NAME",    "ARCH", "VERSION",
-					      "CREATED", "SIZE", "DEFAULT" };
-	_cleanup_(table_freep) struct table *t = NULL;
-	int64_t now = clock_wall();
-	json_t *k;
-	size_t i;
-	int r;
-
-	r = table_new(titles, ARRAY_SIZE(titles), &t);
-	json_array_foreach(list, i, k)
-		if (r == 0)
-			r = add_row(t, k, now);
-	if (r < 0)
-		return fail_oom(e);
-	table_print(t, true, stdout);
-	return 0;
+	(void)puts(member(k, "name"));
 }
 
 static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_error *e)
 {
+	static const char *const titles[] = { "NAME",    "ARCH", "VERSION",
+					      "CREATED", "SIZE", "DEFAULT" };
 	json_auto_t *list = NULL;
 	int json = format_is_json(format, e), r;
-	char *text;
-	json_t *k;
-	size_t i;
+	const struct listing how = {
+		.json = json > 0,
+		.quiet = quiet,
+		.print_word = print_name,
+		.add_rows = add_row,
+		.titles = titles,
+		.n_titles = ARRAY_SIZE(titles),
+	};
 
 	if (json < 0)
 		return json;
-	r = volt_kernel_list(ctx, &text, e);
-	if (r == 0)
-		r = parse_answer(text, &list, e);
-	if (r < 0)
-		return r;
-	if (json)
-		return print_json(list, e);
-	if (!quiet)
-		return print_table(list, e);
-	json_array_foreach(list, i, k)
-		(void)puts(member(k, "name"));
-	return 0;
+	r = ask_list(ctx, volt_kernel_list, &list, e);
+	return r < 0 ? r : print_list(list, &how, e);
 }
 
 const struct cmd cmd_kernel_ls = {

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/error.h"
 #include "cli/cmd.h"
 #include "cli/print.h"
@@ -98,33 +97,27 @@ static int add_row(struct table *t, const json_t *m, int64_t now)
 	return table_add(t, member(m, "name"));
 }
 
-static int print_table(const json_t *list, struct volt_error *e)
+static void print_id(const json_t *m)
 {
-	static const char *const titles[] = { "MACHINE ID", "IMAGE", "COMMAND", "CREATED",
-					      "STATUS",     "PORTS", "NAMES" };
-	_cleanup_(table_freep) struct table *t = NULL;
-	int64_t now = clock_wall();
-	json_t *m;
-	size_t i;
-	int r;
-
-	r = table_new(titles, ARRAY_SIZE(titles), &t);
-	json_array_foreach(list, i, m)
-		if (r == 0)
-			r = add_row(t, m, now);
-	if (r < 0)
-		return fail_oom(e);
-	table_print(t, !o.no_heading, stdout);
-	return 0;
+	(void)printf("%.*s\n", o.no_trunc ? 64 : ID_SHOWN, member(m, "id"));
 }
 
 static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_error *e)
 {
+	static const char *const titles[] = { "MACHINE ID", "IMAGE", "COMMAND", "CREATED",
+					      "STATUS",     "PORTS", "NAMES" };
 	json_auto_t *list = NULL;
 	int json = format_is_json(o.format, e), r;
 	size_t last = o.latest ? 1 : (size_t)o.last;
-	json_t *m;
-	size_t i;
+	const struct listing how = {
+		.json = json > 0,
+		.quiet = o.quiet,
+		.no_heading = o.no_heading,
+		.print_word = print_id,
+		.add_rows = add_row,
+		.titles = titles,
+		.n_titles = ARRAY_SIZE(titles),
+	};
 
 	if (json < 0)
 		return json;
@@ -135,13 +128,7 @@ static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_er
 		return r;
 	while (json_array_size(list) > last)
 		(void)json_array_remove(list, json_array_size(list) - 1);
-	if (json)
-		return print_json(list, e);
-	if (!o.quiet)
-		return print_table(list, e);
-	json_array_foreach(list, i, m)
-		(void)printf("%.*s\n", o.no_trunc ? 64 : ID_SHOWN, member(m, "id"));
-	return 0;
+	return print_list(list, &how, e);
 }
 
 const struct cmd cmd_ps = {

@@ -20,7 +20,7 @@ static const struct poptOption options[] = {
 	POPT_TABLEEND
 };
 
-static void print_list(const char *what, const json_t *list)
+static void print_each(const char *what, const json_t *list)
 {
 	json_t *item;
 	size_t i;
@@ -40,8 +40,8 @@ static int remove_one(struct volt_ctx *ctx, const char *image, struct volt_error
 		r = parse_answer(text, &j, e);
 	if (r < 0)
 		return r;
-	print_list("Untagged: ", json_object_get(j, "untagged"));
-	print_list("Deleted: ", json_object_get(j, "deleted"));
+	print_each("Untagged: ", json_object_get(j, "untagged"));
+	print_each("Deleted: ", json_object_get(j, "deleted"));
 	return 0;
 }
 
@@ -61,13 +61,10 @@ static int add_all(struct volt_ctx *ctx, struct strv *names, struct volt_error *
 {
 	json_auto_t *list = NULL;
 	json_t *image;
-	char *text;
 	size_t i;
 	int r;
 
-	r = volt_image_list(ctx, &text, e);
-	if (r == 0)
-		r = parse_answer(text, &list, e);
+	r = ask_list(ctx, volt_image_list, &list, e);
 	if (r < 0)
 		return r;
 	json_array_foreach(list, i, image)

@@ -42,6 +42,16 @@ int parse_answer(char *text, json_t **ret, struct volt_error *e)
 	return *ret ? 0 : fail(e, EBADMSG, "the library's answer: %s", je.text);
 }
 
+int ask_list(struct volt_ctx *ctx,
+	     int (*list)(struct volt_ctx *ctx, char **ret, struct volt_error *e),
+	     json_t **ret, struct volt_error *e)
+{
+	char *text;
+	int r = list(ctx, &text, e);
+
+	return r < 0 ? r : parse_answer(text, ret, e);
+}
+
 struct table {
 	size_t n_columns;
 	struct strv cells; /* the titles first */
@@ -105,8 +115,7 @@ static size_t column_width(const struct table *t, size_t column, size_t first)
 {
 	size_t widest = 0;
 
-	for (size_t i = first * t->n_columns + column; i < t->cells.n;
-	     i += t->n_columns) {
+	for (size_t i = first + column; i < t->cells.n; i += t->n_columns) {
 		size_t n = width_of(t->cells.v[i]);
 
 		if (n > widest)
@@ -117,17 +126,19 @@ static size_t column_width(const struct table *t, size_t column, size_t first)
 
 void table_print(const struct table *t, bool titles, FILE *f)
 {
-	size_t first = titles ? 0 : 1, width[COLUMNS_MAX] = { 0 };
+	size_t first = titles ? 0 : t->n_columns, width[COLUMNS_MAX] = { 0 };
+	size_t last = t->n_columns - 1;
 
-	for (size_t c = 0; c < t->n_columns; c++)
+	for (size_t c = 0; c < last; c++)
 		width[c] = column_width(t, c, first);
-	for (size_t i = first * t->n_columns; i < t->cells.n; i++) {
-		size_t c = i % t->n_columns;
-		bool last = c == t->n_columns - 1;
-		size_t pad = last ? 0 : width[c] - width_of(t->cells.v[i]) + 2;
+	for (size_t i = first; i + last < t->cells.n; i += t->n_columns) {
+		for (size_t c = 0; c < last; c++) {
+			const char *cell = t->cells.v[i + c];
+			size_t pad = width[c] - width_of(cell) + 2;
 
-		(void)fprintf(f, "%s%*s%s", t->cells.v[i], (int)pad, "",
-			      last ? "\n" : "");
+			(void)fprintf(f, "%s%*s", cell, (int)pad, "");
+		}
+		(void)fprintf(f, "%s\n", t->cells.v[i + last]);
 	}
 }
 
@@ -137,6 +148,38 @@ void table_free(struct table *t)
 		return;
 	strv_done(&t->cells);
 	free(t);
+}
+
+static int fill_table(struct table *t, const json_t *list, const struct listing *how)
+{
+	int64_t now = clock_wall();
+	json_t *item;
+	size_t i;
+	int r = 0;
+
+	json_array_foreach(list, i, item)
+		if (r == 0)
+			r = how->add_rows(t, item, now);
+	return r;
+}
+
+int print_list(const json_t *list, const struct listing *how, struct volt_error *e)
+{
+	_cleanup_(table_freep) struct table *t = NULL;
+	json_t *item;
+	size_t i;
+
+	if (how->json)
+		return print_json(list, e);
+	if (how->quiet) {
+		json_array_foreach(list, i, item)
+			how->print_word(item);
+		return 0;
+	}
+	if (table_new(how->titles, how->n_titles, &t) < 0 || fill_table(t, list, how) < 0)
+		return fail_oom(e);
+	table_print(t, !how->no_heading, stdout);
+	return 0;
 }
 
 const char *human_size(uint64_t bytes, char text[static HUMAN_SIZE])

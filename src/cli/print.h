@@ -26,6 +26,11 @@ int print_json(const json_t *j, struct volt_error *e);
 /* Parses what the library returned; takes ownership of @text. */
 int parse_answer(char *text, json_t **ret, struct volt_error *e);
 
+/* Asks for a list that needs no options: images, kernels. */
+int ask_list(struct volt_ctx *ctx,
+	     int (*list)(struct volt_ctx *ctx, char **ret, struct volt_error *e),
+	     json_t **ret, struct volt_error *e);
+
 /* Rows of text, printed with their columns aligned. Cells are copied, control characters
  * (a hostile image may have them in its command) replaced. */
 struct table;
@@ -35,6 +40,16 @@ int table_addf(struct table *t, const char *fmt, ...) _printf_(2, 3);
 void table_print(const struct table *t, bool titles, FILE *f);
 void table_free(struct table *t);
 DEFINE_CLEANUP(struct table *, table_free)
+
+/* How a list is shown: as JSON, or a word for each item, or a table. */
+struct listing {
+	bool json, quiet, no_heading;
+	void (*print_word)(const json_t *item);
+	int (*add_rows)(struct table *t, const json_t *item, int64_t now);
+	const char *const *titles;
+	size_t n_titles;
+};
+int print_list(const json_t *list, const struct listing *how, struct volt_error *e);
 
 /* "7.05 MB", decimal, as podman shows images. Returns @text. */
 #define HUMAN_SIZE 32
