@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-#include <stdio.h>
-
 #include "cli/cmd.h"
 #include "cli/select.h"
 
-static struct selection sel = { .command = "kill", .running_only = true };
+static struct selection sel = { .command = "kill",
+				.running_only = true,
+				.print_names = true };
 static const char *signal_name = "KILL";
 
 static const struct poptOption options[] = {
@@ -20,11 +20,7 @@ static const struct poptOption options[] = {
 static int kill_one(struct volt_machine *m, const char *name, void *data,
 		    struct volt_error *e)
 {
-	int r = volt_machine_kill(m, signal_name, e);
-
-	if (r == 0)
-		(void)puts(name);
-	return r;
+	return volt_machine_kill(m, signal_name, e);
 }
 
 static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_error *e)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-#include <stdio.h>
-
 #include "cli/cmd.h"
 #include "cli/select.h"
 
-static struct selection sel = { .command = "pause", .running_only = true };
+static struct selection sel = { .command = "pause",
+				.running_only = true,
+				.print_names = true };
 
 static const struct poptOption options[] = {
 	OPTION_ALL(sel, "Every machine that runs"),
@@ -16,11 +16,7 @@ static const struct poptOption options[] = {
 static int pause_one(struct volt_machine *m, const char *name, void *data,
 		     struct volt_error *e)
 {
-	int r = volt_machine_pause(m, data != NULL, e);
-
-	if (r == 0)
-		(void)puts(name);
-	return r;
+	return volt_machine_pause(m, data != NULL, e);
 }
 
 static int run_pause(struct volt_ctx *ctx, int argc, const char **argv,

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-#include <errno.h>
-#include <stdio.h>
-
-#include "base/error.h"
 #include "cli/cmd.h"
 #include "cli/select.h"
 
-static struct selection sel = { .command = "restart", .at_once = true };
-static int timeout = -1, running;
+static struct selection sel = {
+	.command = "restart", .at_once = true, .print_names = true, .time = -1
+};
+static int running;
 
 static const struct poptOption options[] = {
 	OPTION_ALL(sel, "Restart every machine"),
@@ -17,25 +15,18 @@ static const struct poptOption options[] = {
 	OPTION_LATEST(sel),
 	{ "running", 0, POPT_ARG_NONE, &running, 0, "Restart every machine that runs",
 	  NULL },
-	{ "time", 't', POPT_ARG_INT, &timeout, 0,
-	  "Seconds before force is used; else the machine's own", "SECONDS" },
+	OPTION_TIME(sel, "Seconds before force is used; else the machine's own"),
 	POPT_TABLEEND
 };
 
 static int restart(struct volt_machine *m, const char *name, void *data,
 		   struct volt_error *e)
 {
-	int r = volt_machine_restart(m, timeout, e);
-
-	if (r == 0)
-		(void)puts(name);
-	return r;
+	return volt_machine_restart(m, sel.time, e);
 }
 
 static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_error *e)
 {
-	if (timeout < -1)
-		return fail(e, EINVAL, "option '--time': %d is less than 0", timeout);
 	sel.all |= running;
 	sel.running_only = running;
 	return select_each(ctx, &sel, argv, restart, NULL, e);

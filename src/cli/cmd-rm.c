@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 #include <errno.h>
-#include <stdio.h>
 
 #include "base/error.h"
 #include "cli/cmd.h"
@@ -13,8 +12,12 @@ static int status(int r)
 	return r == -ENOENT ? 1 : r == -EBUSY ? 2 : EXIT_VOLT;
 }
 
-static struct selection sel = { .command = "rm", .at_once = true, .status = status };
-static int force, timeout = -1;
+static struct selection sel = { .command = "rm",
+				.at_once = true,
+				.print_names = true,
+				.status = status,
+				.time = -1 };
+static int force;
 
 static const struct poptOption options[] = {
 	OPTION_ALL(sel, "Remove every machine"),
@@ -25,8 +28,7 @@ static const struct poptOption options[] = {
 	{ "force", 'f', POPT_ARG_NONE, &force, 0, "Also those that run", NULL },
 	OPTION_IGNORE(sel),
 	OPTION_LATEST(sel),
-	{ "time", 't', POPT_ARG_INT, &timeout, 0,
-	  "Seconds a running one has to end by itself; needs --force", "SECONDS" },
+	OPTION_TIME(sel, "Seconds a running one has to end by itself; needs --force"),
 	POPT_TABLEEND
 };
 
@@ -34,21 +36,15 @@ static int rm(struct volt_machine *m, const char *name, void *data, struct volt_
 {
 	int r = 0;
 
-	if (force && timeout > 0)
-		r = volt_machine_stop(m, timeout, e);
-	if (r == 0)
-		r = volt_machine_remove(m, force, e);
-	if (r == 0)
-		(void)puts(name);
-	return r;
+	if (force && sel.time > 0)
+		r = volt_machine_stop(m, sel.time, e);
+	return r < 0 ? r : volt_machine_remove(m, force, e);
 }
 
 static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_error *e)
 {
-	if (timeout >= 0 && !force)
+	if (sel.time >= 0 && !force)
 		return fail(e, EINVAL, "'--time' needs '--force'");
-	if (timeout < -1)
-		return fail(e, EINVAL, "option '--time': %d is less than 0", timeout);
 	sel.ignore |= force; /* as podman and rm(1) */
 	return select_each(ctx, &sel, argv, rm, NULL, e);
 }

@@ -9,7 +9,7 @@
 #include "cli/select.h"
 #include "cli/session.h"
 
-static struct selection sel = { .command = "start" };
+static struct selection sel = { .command = "start", .print_names = true };
 
 static struct {
 	const char *detach_keys;
@@ -36,11 +36,7 @@ static int start(struct volt_machine *m, const char *name, void *data,
 {
 	int r = volt_machine_start(m, NULL, NULL, NULL, e);
 
-	if (r == -EALREADY)
-		r = 0;
-	if (r == 0)
-		(void)puts(name);
-	return r;
+	return r == -EALREADY ? 0 : r;
 }
 
 /* What the machine was made with decides what it can be sent. */

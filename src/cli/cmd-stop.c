@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-#include <errno.h>
-#include <stdio.h>
-
-#include "base/error.h"
 #include "cli/cmd.h"
 #include "cli/select.h"
 
 static struct selection sel = { .command = "stop",
 				.at_once = true,
-				.running_only = true };
-static int timeout = -1;
+				.running_only = true,
+				.print_names = true,
+				.time = -1 };
 
 static const struct poptOption options[] = {
 	OPTION_ALL(sel, "Stop every machine that runs"),
@@ -18,25 +15,18 @@ static const struct poptOption options[] = {
 	OPTION_FILTER(sel),
 	OPTION_IGNORE(sel),
 	OPTION_LATEST(sel),
-	{ "time", 't', POPT_ARG_INT, &timeout, 0,
-	  "Seconds before force is used; else the machine's own", "SECONDS" },
+	OPTION_TIME(sel, "Seconds before force is used; else the machine's own"),
 	POPT_TABLEEND
 };
 
 static int stop(struct volt_machine *m, const char *name, void *data,
 		struct volt_error *e)
 {
-	int r = volt_machine_stop(m, timeout, e);
-
-	if (r == 0)
-		(void)puts(name);
-	return r;
+	return volt_machine_stop(m, sel.time, e);
 }
 
 static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_error *e)
 {
-	if (timeout < -1)
-		return fail(e, EINVAL, "option '--time': %d is less than 0", timeout);
 	return select_each(ctx, &sel, argv, stop, NULL, e);
 }
 

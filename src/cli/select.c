@@ -131,8 +131,11 @@ static int do_one(const struct each *each, const char *name, struct volt_error *
 	if (r == 0)
 		r = each->fn(m, name, each->data, e);
 	volt_machine_free(m);
-	if (r >= 0)
+	if (r >= 0) {
+		if (s->print_names)
+			(void)puts(name);
 		return 0;
+	}
 	(void)fprintf(stderr, "volt %s: %s\n", s->command, e->msg);
 	return s->status ? s->status(r) : EXIT_VOLT;
 }
@@ -189,6 +192,8 @@ int select_each(struct volt_ctx *ctx, const struct selection *s, const char **na
 	_cleanup_strv_ struct strv names = { 0 };
 	int r, status = 0;
 
+	if (s->time < -1)
+		return fail(e, EINVAL, "option '--time': %d is less than 0", s->time);
 	r = collect(ctx, s, named, &names, e);
 	if (r < 0)
 		return r;

@@ -10,6 +10,8 @@ struct selection {
 	const char *command; /* for messages */
 	int all, latest, ignore;
 	const char **cidfile, **filter;
+	int time;             /* seconds before force, -1: the machine's own */
+	bool print_names;     /* of those to which it was done */
 	bool at_once;         /* several at a time: each may take long */
 	bool running_only;    /* what --all means: not those that have ended */
 	int (*status)(int r); /* exit status for a negative errno; NULL: EXIT_VOLT */
@@ -42,8 +44,14 @@ struct selection {
 			"The machine created last", NULL      \
 	}
 
-/* Calls @fn for each of them (@names ends with NULL, and may be NULL) with the name to show for it. One that fails is reported and
- * the others are still done; returns 0, or the exit status for the last that failed. */
+#define OPTION_TIME(s, help)                                             \
+	{                                                                \
+		"time", 't', POPT_ARG_INT, &(s).time, 0, help, "SECONDS" \
+	}
+
+/* Calls @fn for each of them (@names ends with NULL, and may be NULL) with the name to show
+ * for it. One that fails is reported and the others are still done; returns 0, or the exit
+ * status for the last that failed. */
 int select_each(struct volt_ctx *ctx, const struct selection *s, const char **names,
 		int (*fn)(struct volt_machine *m, const char *name, void *data,
 			  struct volt_error *e),
