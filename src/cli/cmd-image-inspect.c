@@ -11,7 +11,7 @@ static const struct poptOption options[] = { POPT_TABLEEND };
 static int inspect(struct volt_ctx *ctx, const char *image, json_t *all,
 		   struct volt_error *e)
 {
-	json_t *j;
+	json_t *j = NULL;
 	char *text;
 	int r;
 

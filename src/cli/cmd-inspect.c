@@ -18,13 +18,9 @@ static const struct poptOption options[] = { { "format", 'f', POPT_ARG_STRING, &
 static int inspect(struct volt_machine *m, const char *name, void *data,
 		   struct volt_error *e)
 {
-	json_t *all = data, *j;
-	char *text;
-	int r;
+	json_t *all = data, *j = NULL;
+	int r = inspect_machine(m, &j, e);
 
-	r = volt_machine_inspect(m, &text, e);
-	if (r == 0)
-		r = parse_answer(text, &j, e);
 	if (r < 0)
 		return r;
 	return json_array_append_new(all, j) < 0 ? fail_oom(e) : 0;

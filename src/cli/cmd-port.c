@@ -63,17 +63,14 @@ static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_er
 	json_auto_t *j = NULL;
 	int named = sel.latest ? 0 : 1, r;
 	const char *which[] = { named && argc > 0 ? argv[0] : NULL, NULL };
-	char *text;
 
 	if (argc > named + 1)
 		return fail(e, EINVAL, "one machine and one port at a time");
 	r = select_one(ctx, &sel, which, &m, e);
 	if (r < 0)
 		return r;
-	r = volt_machine_inspect(m, &text, e);
+	r = inspect_machine(m, &j, e);
 	volt_machine_free(m);
-	if (r == 0)
-		r = parse_answer(text, &j, e);
 	if (r < 0)
 		return r;
 	return print_ports(json_object_get(json_object_get(j, "state"), "ports"),

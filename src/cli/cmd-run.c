@@ -12,6 +12,7 @@
 #include "cli/options.h"
 #include "cli/print.h"
 #include "cli/progress.h"
+#include "cli/select.h"
 #include "cli/session.h"
 #include "cli/timing.h"
 #include "cli/wish.h"
@@ -25,10 +26,8 @@ static const struct poptOption options[] = {
 	OPTIONS_INCLUDE(wish_options),
 	{ "detach", 'd', POPT_ARG_NONE, &o.detach, 0,
 	  "Run in the background and print the machine's id", NULL },
-	{ "detach-keys", 0, POPT_ARG_STRING, &o.detach_keys, 0,
-	  "Keys that leave it running (ctrl-p,ctrl-q)", "KEYS" },
-	{ "sig-proxy", 0, POPT_ARG_NONE, &o.sig_proxy, 0,
-	  "Pass signals on to it (default); =false does not", NULL },
+	OPTION_DETACH_KEYS(&o.detach_keys),
+	OPTION_SIG_PROXY(&o.sig_proxy),
 	{ "timing", 0, POPT_ARG_NONE, &o.timing, 0, "Print how long each phase took",
 	  NULL },
 	POPT_TABLEEND
@@ -86,11 +85,9 @@ static void say_if_emulated(const struct run *r)
 {
 	json_auto_t *j = NULL;
 	const char *note;
-	char *text;
 
 	if (wish_is_quiet() || !isatty(STDERR_FILENO) ||
-	    volt_machine_inspect(r->machine, &text, NULL) < 0 ||
-	    parse_answer(text, &j, NULL) < 0)
+	    inspect_machine(r->machine, &j, NULL) < 0)
 		return;
 	note = member(json_object_get(j, "state"), "accel_note");
 	if (*note)

@@ -5,7 +5,6 @@
 
 #include "base/error.h"
 #include "cli/cmd.h"
-#include "cli/print.h"
 #include "cli/select.h"
 #include "cli/session.h"
 
@@ -20,14 +19,12 @@ static const struct poptOption options[] = {
 	{ "all", 0, POPT_ARG_NONE, &sel.all, 0, "Start every machine", NULL },
 	{ "attach", 'a', POPT_ARG_NONE, &o.attach, 0, "Show its stdout and stderr",
 	  NULL },
-	{ "detach-keys", 0, POPT_ARG_STRING, &o.detach_keys, 0,
-	  "Keys that leave it running (ctrl-p,ctrl-q)", "KEYS" },
+	OPTION_DETACH_KEYS(&o.detach_keys),
 	OPTION_FILTER(sel),
 	{ "interactive", 'i', POPT_ARG_NONE, &o.interactive, 0,
 	  "Send it our stdin; with --attach", NULL },
 	OPTION_LATEST(sel),
-	{ "sig-proxy", 0, POPT_ARG_NONE, &o.sig_proxy, 0,
-	  "Pass signals on to it (default); =false does not", NULL },
+	OPTION_SIG_PROXY(&o.sig_proxy),
 	POPT_TABLEEND
 };
 
@@ -39,33 +36,11 @@ static int start(struct volt_machine *m, const char *name, void *data,
 	return r == -EALREADY ? 0 : r;
 }
 
-/* What the machine was made with decides what it can be sent. */
-static int wishes(struct volt_machine *m, bool *tty, bool *in, struct volt_error *e)
-{
-	json_auto_t *j = NULL;
-	const json_t *spec;
-	char *text;
-	int r;
-
-	r = volt_machine_inspect(m, &text, e);
-	if (r == 0)
-		r = parse_answer(text, &j, e);
-	if (r < 0)
-		return r;
-	spec = json_object_get(j, "spec");
-	*tty = json_is_true(json_object_get(spec, "tty"));
-	*in = json_is_true(json_object_get(spec, "stdin"));
-	return 0;
-}
-
 static int start_attached(struct volt_machine *m, struct volt_error *e)
 {
-	struct session s = { .machine = m,
-			     .sig_proxy = o.sig_proxy,
-			     .detach_keys = o.detach_keys };
-	int r, status = EXIT_VOLT;
+	struct session s = { .sig_proxy = o.sig_proxy, .detach_keys = o.detach_keys };
+	int r = session_init(&s, m, e), status = EXIT_VOLT;
 
-	r = wishes(m, &s.tty, &s.in, e);
 	if (r < 0)
 		return r;
 	s.in = s.in && o.interactive;

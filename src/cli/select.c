@@ -39,6 +39,14 @@ int select_list(struct volt_ctx *ctx, bool all, const char **filters, json_t **r
 	return r < 0 ? r : parse_answer(answer, ret, e);
 }
 
+int inspect_machine(struct volt_machine *m, json_t **ret, struct volt_error *e)
+{
+	char *text;
+	int r = volt_machine_inspect(m, &text, e);
+
+	return r < 0 ? r : parse_answer(text, ret, e);
+}
+
 static int add_listed(struct volt_ctx *ctx, const struct selection *s, struct strv *ids,
 		      struct volt_error *e)
 {

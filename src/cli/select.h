@@ -61,6 +61,7 @@ int select_each(struct volt_ctx *ctx, const struct selection *s, const char **na
 int select_one(struct volt_ctx *ctx, const struct selection *s, const char **names,
 	       struct volt_machine **ret, struct volt_error *e);
 
-/* volt_machine_list() as JSON. */
+/* volt_machine_list() and volt_machine_inspect() as JSON. */
 int select_list(struct volt_ctx *ctx, bool all, const char **filters, json_t **ret,
 		struct volt_error *e);
+int inspect_machine(struct volt_machine *m, json_t **ret, struct volt_error *e);

@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "cli/select.h"
 #include "cli/terminal.h"
 
 struct loop {
@@ -210,6 +211,21 @@ static int step(struct loop *l, struct volt_error *e)
 	if (waiting)
 		return send_input(l, e);
 	return p[2].revents ? on_input(l, e) : 0;
+}
+
+int session_init(struct session *s, struct volt_machine *m, struct volt_error *e)
+{
+	json_auto_t *j = NULL;
+	const json_t *spec;
+	int r = inspect_machine(m, &j, e);
+
+	if (r < 0)
+		return r;
+	spec = json_object_get(j, "spec");
+	s->machine = m;
+	s->tty = json_is_true(json_object_get(spec, "tty"));
+	s->in = json_is_true(json_object_get(spec, "stdin"));
+	return 0;
 }
 
 int session_run(const struct session *s, struct volt_error *e)

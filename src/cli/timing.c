@@ -6,6 +6,7 @@
 
 #include "base/macro.h"
 #include "cli/print.h"
+#include "cli/select.h"
 
 /* In the order in which they happen; what each one has brought. */
 static const struct {
@@ -23,9 +24,8 @@ static const struct {
 json_t *timing_take(struct volt_machine *m)
 {
 	json_auto_t *j = NULL;
-	char *text;
 
-	if (volt_machine_inspect(m, &text, NULL) < 0 || parse_answer(text, &j, NULL) < 0)
+	if (inspect_machine(m, &j, NULL) < 0)
 		return NULL;
 	return json_incref(json_object_get(json_object_get(j, "state"), "phases"));
 }
