@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/error.h"
 #include "cli/cmd.h"
@@ -118,7 +115,6 @@ static int put_binary(json_t *j, struct volt_error *e)
 static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_error *e)
 {
 	json_auto_t *j = json_object();
-	_cleanup_free_ char *text = NULL, *digest = NULL;
 	int r = check(argc, e);
 
 	if (r == 0 && o.binary)
@@ -132,16 +128,9 @@ static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_er
 	    put_word(j, "target", o.target) < 0 ||
 	    put_list(j, "build_args", o.build_arg) < 0)
 		r = -1;
-	r = options_text(j, r, &text, e);
-	if (r < 0)
-		return r;
 	if (!o.quiet)
 		progress_show(ctx);
-	r = volt_build(ctx, text, &digest, e);
-	progress_clear();
-	if (r == 0)
-		(void)puts(digest);
-	return r;
+	return make_and_print(ctx, j, r, volt_build, e);
 }
 
 const struct cmd cmd_build = {

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #include "base/error.h"
 #include "cli/cmd.h"
@@ -26,7 +24,6 @@ static const struct poptOption options[] = {
 
 static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_error *e)
 {
-	_cleanup_free_ char *text = NULL, *made = NULL;
 	json_auto_t *j = json_object();
 	int r = 0;
 
@@ -37,16 +34,9 @@ static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_er
 	if (r < 0 || put_word(j, "arch", arch) < 0 || put_word(j, "name", name) < 0 ||
 	    put_word(j, "source", source) < 0)
 		r = -1;
-	r = options_text(j, r, &text, e);
-	if (r < 0)
-		return r;
 	if (!quiet)
 		progress_steps(ctx);
-	r = volt_kernel_build(ctx, text, &made, e);
-	progress_clear();
-	if (r == 0)
-		(void)puts(made);
-	return r;
+	return make_and_print(ctx, j, r, volt_kernel_build, e);
 }
 
 const struct cmd cmd_kernel_build = {

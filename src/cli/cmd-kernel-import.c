@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-#include <stdio.h>
-#include <stdlib.h>
-
-#include "base/error.h"
 #include "cli/cmd.h"
 #include "cli/progress.h"
 #include "cli/registry.h"
@@ -24,7 +20,6 @@ static const struct poptOption options[] = {
 
 static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_error *e)
 {
-	_cleanup_free_ char *text = NULL, *made = NULL;
 	json_auto_t *j = json_object();
 	int r = 0;
 
@@ -32,16 +27,9 @@ static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_er
 	    put_word(j, "modules", modules) < 0 ||
 	    put_word(j, "source", argc > 0 ? argv[0] : "debian") < 0)
 		r = -1;
-	r = options_text(j, r, &text, e);
-	if (r < 0)
-		return r;
 	if (!quiet)
 		progress_steps(ctx);
-	r = volt_kernel_import(ctx, text, &made, e);
-	progress_clear();
-	if (r == 0)
-		(void)puts(made);
-	return r;
+	return make_and_print(ctx, j, r, volt_kernel_import, e);
 }
 
 const struct cmd cmd_kernel_import = {

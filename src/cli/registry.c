@@ -3,8 +3,10 @@
 #include "cli/registry.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "base/error.h"
+#include "cli/progress.h"
 
 int put_word(json_t *j, const char *key, const char *value)
 {
@@ -42,4 +44,21 @@ int options_text(json_t *j, int r, char **ret, struct volt_error *e)
 		return fail(e, EINVAL, "an option is not UTF-8");
 	*ret = json_text(j);
 	return *ret ? 0 : fail_oom(e);
+}
+
+int make_and_print(struct volt_ctx *ctx, json_t *j, int r,
+		   int (*make)(struct volt_ctx *ctx, const char *options, char **ret,
+			       struct volt_error *e),
+		   struct volt_error *e)
+{
+	_cleanup_free_ char *text = NULL, *made = NULL;
+
+	r = options_text(j, r, &text, e);
+	if (r < 0)
+		return r;
+	r = make(ctx, text, &made, e);
+	progress_clear();
+	if (r == 0)
+		(void)puts(made);
+	return r;
 }

@@ -37,3 +37,9 @@ int put_list(json_t *j, const char *key, const char **values);
 /* The document as text for the library, unless @r says that one of these failed. The
  * caller frees. */
 int options_text(json_t *j, int r, char **ret, struct volt_error *e);
+
+/* The same, for the library to make something of it, whose name is printed. */
+int make_and_print(struct volt_ctx *ctx, json_t *j, int r,
+		   int (*make)(struct volt_ctx *ctx, const char *options, char **ret,
+			       struct volt_error *e),
+		   struct volt_error *e);
