@@ -13,6 +13,9 @@
  *                  what it still writes is dropped, and its end waited for
  *   our terminal   SIGHUP goes to the workload; the terminal's errors count as above
  *   the machine    its exit status is ours
+ *
+ * A signal that was ignored when we started (by nohup, or by a shell for what runs in its
+ * background) stays ignored: it was not meant for us, so not for the workload either.
  */
 
 #include "cli/session.h"
@@ -43,6 +46,13 @@ struct loop {
 
 static const int proxied[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2 };
 
+static bool is_ignored(int number)
+{
+	struct sigaction sa;
+
+	return sigaction(number, NULL, &sa) == 0 && sa.sa_handler == SIG_IGN;
+}
+
 static int take_signals(struct loop *l, struct volt_error *e)
 {
 	sigset_t set;
@@ -50,7 +60,8 @@ static int take_signals(struct loop *l, struct volt_error *e)
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGWINCH);
 	for (size_t i = 0; i < ARRAY_SIZE(proxied); i++)
-		(void)sigaddset(&set, proxied[i]);
+		if (!is_ignored(proxied[i]))
+			(void)sigaddset(&set, proxied[i]);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
 		return fail_errno(e, "block signals");
 	l->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

@@ -85,6 +85,15 @@ a_reader_that_goes_away_ends_the_workload_as_a_pipe_does() {
 	volt rm pipe >/dev/null
 }
 
+signals_that_are_ignored_are_not_passed_on() {
+	env --ignore-signal=HUP "$VOLT" run --rm static out:up hang >"$T/nohup" 2>&1 &
+	wait_for 20 grep -q up "$T/nohup"
+	kill -HUP $!
+	kill -USR1 $!
+	wait $!
+	is $? 138 'status' # of USR1
+}
+
 detached_run_prints_the_id() {
 	run volt run -d --name bg static hang
 	status 0
@@ -385,7 +394,7 @@ tap_run run_gives_output_and_status statuses_are_podman_s the_machine_is_given_w
 	values_reach_the_machine_as_they_are \
 	stdin_goes_through_and_much_of_it without_i_there_is_no_stdin \
 	much_output_to_a_slow_reader_is_whole a_reader_that_goes_away_ends_the_workload_as_a_pipe_does \
-	detached_run_prints_the_id a_name_in_use_is_said \
+	signals_that_are_ignored_are_not_passed_on detached_run_prints_the_id a_name_in_use_is_said \
 	a_name_that_is_the_beginning_of_an_id_is_another_machine \
 	running_machines_are_not_removed_without_force stop_prints_the_name_and_is_idempotent \
 	stop_walks_the_ladder several_stop_for_a_caller_that_ignores_its_children paused_machines_stop_too a_port_in_use_is_said \
