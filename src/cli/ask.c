@@ -29,29 +29,50 @@ int ask(bool force, const char *question, struct volt_error *e)
 	return answer[0] == 'y' || answer[0] == 'Y';
 }
 
-/* Signals that would end us wait, so that the terminal never stays silent. */
-static int hide(struct termios *saved, sigset_t *mask)
-{
-	struct termios t;
-	sigset_t set;
+/* A signal that would end or stop us ends the reading first: the terminal must not stay
+ * silent. Then it is obeyed. */
+static const int signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP };
+static volatile sig_atomic_t caught;
 
-	if (tcgetattr(STDIN_FILENO, saved) < 0)
+static void on_signal(int number)
+{
+	caught = number;
+}
+
+struct hidden {
+	struct termios terminal;
+	struct sigaction actions[ARRAY_SIZE(signals)];
+};
+
+static int hide(struct hidden *h)
+{
+	const struct sigaction catch = { .sa_handler = on_signal }; /* no SA_RESTART */
+	struct termios t;
+
+	if (tcgetattr(STDIN_FILENO, &h->terminal) < 0)
 		return -errno;
-	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGINT);
-	(void)sigaddset(&set, SIGTERM);
-	(void)sigaddset(&set, SIGTSTP);
-	(void)sigprocmask(SIG_BLOCK, &set, mask);
-	t = *saved;
+	caught = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		(void)sigaction(signals[i], &catch, &h->actions[i]);
+	t = h->terminal;
 	t.c_lflag &= ~(tcflag_t)ECHO;
 	return tcsetattr(STDIN_FILENO, TCSAFLUSH, &t) < 0 ? -errno : 0;
+}
+
+static void unhide(const struct hidden *h)
+{
+	(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &h->terminal);
+	(void)fputc('\n', stderr);
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		(void)sigaction(signals[i], &h->actions[i], NULL);
+	if (caught)
+		(void)raise(caught);
 }
 
 int ask_line(const char *prompt, bool hidden, char **ret, struct volt_error *e)
 {
 	_cleanup_free_ char *line = NULL;
-	struct termios saved;
-	sigset_t mask;
+	struct hidden h;
 	size_t room = 0;
 	ssize_t n;
 	bool terminal = isatty(STDIN_FILENO);
@@ -59,14 +80,11 @@ int ask_line(const char *prompt, bool hidden, char **ret, struct volt_error *e)
 	hidden = hidden && terminal;
 	if (terminal)
 		(void)fputs(prompt, stderr);
-	if (hidden && hide(&saved, &mask) < 0)
+	if (hidden && hide(&h) < 0)
 		return fail(e, EIO, "cannot hide what is typed");
 	n = getline(&line, &room, stdin);
-	if (hidden) {
-		(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &saved);
-		(void)fputc('\n', stderr);
-		(void)sigprocmask(SIG_SETMASK, &mask, NULL);
-	}
+	if (hidden)
+		unhide(&h);
 	if (n < 0)
 		return fail(e, ENODATA, "stdin ended before an answer");
 	line[strcspn(line, "\r\n")] = '\0';

@@ -189,6 +189,18 @@ hostile_machine_names_touch_nothing() {
 	rm "$VOLT_ROOT/machines-neighbour"
 }
 
+ctrl_c_ends_a_password_and_gives_the_terminal_back() {
+	cat >"$T/login" <<-END
+		trap : INT
+		"$VOLT" login -u somebody 127.0.0.1:1
+		echo "status \$?"
+		stty -a
+	END
+	run "$here/with-pty" 24x80 'wait:Password: ' 'type:\x03' -- bash "$T/login"
+	stdout_like '^status 130'
+	stdout_like ' echo '
+}
+
 errors_are_one_line_whatever_is_in_them() {
 	run volt run "$(printf 'evil\033[31m\nname')"
 	status 125
@@ -230,5 +242,6 @@ tap_run help_goes_to_stdout_and_lists_the_commands \
 	missing_arguments_are_said version_says_which \
 	bad_values_are_refused_with_the_value_and_the_reason lists_are_empty_tables_and_empty_json \
 	machines_that_are_not_there_are_named hostile_machine_names_touch_nothing \
+	ctrl_c_ends_a_password_and_gives_the_terminal_back \
 	errors_are_one_line_whatever_is_in_them a_root_that_cannot_be_written_is_said \
 	output_to_a_full_or_closed_place_is_a_failure doctor_and_info_say_what_was_found
