@@ -75,9 +75,14 @@ static int add_status(struct table *t, const json_t *m, int64_t now)
 
 static int add_command(struct table *t, const char *command)
 {
+	int n = COMMAND_SHOWN - 3;
+
 	if (o.no_trunc || strlen(command) <= COMMAND_SHOWN)
 		return table_add(t, command);
-	return table_addf(t, "%.*s...", COMMAND_SHOWN - 3, command);
+	/* not in the middle of a character */
+	while (n > 0 && ((unsigned char)command[n] & 0xc0) == 0x80)
+		n--;
+	return table_addf(t, "%.*s...", n, command);
 }
 
 static int add_row(struct table *t, const json_t *m, int64_t now)
