@@ -179,6 +179,11 @@ int tmpfs_parse(json_t *list, const char *word, struct volt_error *e)
 		      word, e);
 }
 
+static int put_number(json_t *j, const char *key, int64_t n, struct volt_error *e)
+{
+	return json_object_set_new(j, key, json_integer(n)) < 0 ? fail_oom(e) : 0;
+}
+
 static int whole_number(const char *text, int64_t min, int64_t max, int64_t *ret)
 {
 	char *end;
@@ -201,13 +206,12 @@ int log_opt_parse(json_t *log, const char *word, struct volt_error *e)
 	if (strncmp(word, "max-size=", 9) == 0) {
 		if (size_parse(word + 9, &size) < 0 || size > INT64_MAX)
 			return fail(e, EINVAL, "log option '%s': not a size", word);
-		return json_object_set_new(log, "max_size",
-					   json_integer((json_int_t)size));
+		return put_number(log, "max_size", (int64_t)size, e);
 	}
 	if (strncmp(word, "max-file=", 9) == 0) {
 		if (whole_number(word + 9, 1, 1000, &n) < 0)
 			return fail(e, EINVAL, "log option '%s': not a number", word);
-		return json_object_set_new(log, "max_files", json_integer(n));
+		return put_number(log, "max_files", n, e);
 	}
 	return fail(e, EINVAL,
 		    "log option '%s' is neither max-size= nor max-file=", word);

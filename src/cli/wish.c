@@ -354,7 +354,8 @@ static int create_options(bool start, json_t **ret, struct volt_error *e)
 	if (o.tls_verify >= 0)
 		put(j, "tls_verify", json_boolean(o.tls_verify), &r);
 	if (r < 0)
-		return fail_oom(e);
+		return fail(e, EINVAL,
+			    "'--authfile', '--creds' or '--pull' is not UTF-8");
 	*ret = TAKE_PTR(j);
 	return 0;
 }
