@@ -3,33 +3,46 @@
 #include "cli/cmd.h"
 #include "cli/select.h"
 
-static struct selection sel = { .command = "pause",
-				.running_only = true,
-				.print_names = true };
+/* What --all means would fail for machines that are in that state already. */
+static struct selection running = { .command = "pause",
+				    .all_status = "status=running",
+				    .print_names = true };
+static struct selection paused = { .command = "unpause",
+				   .all_status = "status=paused",
+				   .print_names = true };
 
-static const struct poptOption options[] = {
-	OPTION_ALL(sel, "Every machine that runs"),
-	OPTION_LATEST(sel),
+static const struct poptOption pause_options[] = {
+	OPTION_ALL(running, "Every machine that runs"),
+	OPTION_CIDFILE(running),
+	OPTION_FILTER(running),
+	OPTION_LATEST(running),
+	POPT_TABLEEND,
+};
+
+static const struct poptOption unpause_options[] = {
+	OPTION_ALL(paused, "Every machine that is paused"),
+	OPTION_CIDFILE(paused),
+	OPTION_FILTER(paused),
+	OPTION_LATEST(paused),
 	POPT_TABLEEND,
 };
 
 static int pause_one(struct volt_machine *m, const char *name, void *data,
 		     struct volt_error *e)
 {
-	return volt_machine_pause(m, data != NULL, e);
+	return volt_machine_pause(m, data == &running, e);
 }
 
 static int run_pause(struct volt_ctx *ctx, int argc, const char **argv,
 		     struct volt_error *e)
 {
-	return select_each(ctx, &sel, argv, pause_one, &sel, e);
+	return select_each(ctx, &running, argv, pause_one, &running, e);
 }
 
 static int run_unpause(struct volt_ctx *ctx, int argc, const char **argv,
 		       struct volt_error *e)
 {
-	sel.command = "unpause";
-	return select_each(ctx, &sel, argv, pause_one, NULL, e);
+	return select_each(ctx, &paused, argv, pause_one, &paused, e);
 }
 
 const struct cmd cmd_pause = {
@@ -37,7 +50,7 @@ const struct cmd cmd_pause = {
 	.alias = { "machine pause" },
 	.args = "[MACHINE...]",
 	.help = "Stop the processors of machines for a while",
-	.options = options,
+	.options = pause_options,
 	.max_args = -1,
 	.words = WORD_MACHINE,
 	.run = run_pause,
@@ -48,7 +61,7 @@ const struct cmd cmd_unpause = {
 	.alias = { "machine unpause" },
 	.args = "[MACHINE...]",
 	.help = "Let paused machines go on",
-	.options = options,
+	.options = unpause_options,
 	.max_args = -1,
 	.words = WORD_MACHINE,
 	.run = run_unpause,

@@ -50,12 +50,14 @@ int inspect_machine(struct volt_machine *m, json_t **ret, struct volt_error *e)
 static int add_listed(struct volt_ctx *ctx, const struct selection *s, struct strv *ids,
 		      struct volt_error *e)
 {
+	const char *by_status[] = { s->all_status, NULL };
 	json_auto_t *list = NULL;
 	json_t *m;
 	size_t i;
 	int r;
 
-	r = select_list(ctx, !s->running_only, s->filter, &list, e);
+	r = select_list(ctx, !s->running_only, s->filter ? s->filter : by_status, &list,
+			e);
 	if (r < 0)
 		return r;
 	json_array_foreach(list, i, m)

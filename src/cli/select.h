@@ -10,11 +10,12 @@ struct selection {
 	const char *command; /* for messages */
 	int all, latest, ignore;
 	const char **cidfile, **filter;
-	int time;             /* seconds before force, -1: the machine's own */
-	bool print_names;     /* of those to which it was done */
-	bool at_once;         /* several at a time: each may take long */
-	bool running_only;    /* what --all means: not those that have ended */
-	int (*status)(int r); /* exit status for a negative errno; NULL: EXIT_VOLT */
+	int time;               /* seconds before force, -1: the machine's own */
+	bool print_names;       /* of those to which it was done */
+	bool at_once;           /* several at a time: each may take long */
+	bool running_only;      /* what --all means: not those that have ended */
+	const char *all_status; /* the same: those that this filter passes */
+	int (*status)(int r);   /* exit status for a negative errno; NULL: EXIT_VOLT */
 };
 
 #define OPTION_ALL(s, help)                                        \

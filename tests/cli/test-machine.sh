@@ -185,6 +185,27 @@ paused_machines_stop_too() {
 	volt rm paused >/dev/null
 }
 
+all_are_paused_and_all_go_on_whatever_some_are() {
+	volt run -d --name a static trap >/dev/null
+	volt run -d --name b --label x=y static trap >/dev/null
+	run volt pause --filter label=x=y
+	status 0
+	is "$(state_of a) $(state_of b)" 'running paused'
+	run volt unpause --all
+	status 0
+	stdout_like '^[0-9a-f]{64}$'
+	is "$(state_of a) $(state_of b)" 'running running'
+	volt pause a >/dev/null
+	run volt pause --all
+	status 0
+	is "$(wc -l <"$T/out")" 1 'machines that were paused'
+	is "$(state_of a) $(state_of b)" 'paused paused'
+	run volt unpause --all
+	status 0
+	is "$(state_of a) $(state_of b)" 'running running'
+	volt rm -f a b >/dev/null
+}
+
 a_port_in_use_is_said() {
 	free_port
 	volt run -d --name one -p "$port:80" static hang >/dev/null
@@ -397,7 +418,8 @@ tap_run run_gives_output_and_status statuses_are_podman_s the_machine_is_given_w
 	signals_that_are_ignored_are_not_passed_on detached_run_prints_the_id a_name_in_use_is_said \
 	a_name_that_is_the_beginning_of_an_id_is_another_machine \
 	running_machines_are_not_removed_without_force stop_prints_the_name_and_is_idempotent \
-	stop_walks_the_ladder several_stop_for_a_caller_that_ignores_its_children paused_machines_stop_too a_port_in_use_is_said \
+	stop_walks_the_ladder several_stop_for_a_caller_that_ignores_its_children paused_machines_stop_too \
+	all_are_paused_and_all_go_on_whatever_some_are a_port_in_use_is_said \
 	a_missing_kernel_is_said_and_what_to_do a_qemu_that_fails_is_quoted \
 	a_kernel_panic_shows_its_last_lines a_guest_of_another_version_is_refused \
 	a_guest_that_breaks_the_protocol_is_ended a_qemu_that_dies_is_recorded \
