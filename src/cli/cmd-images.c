@@ -69,6 +69,36 @@ static int add_rows(struct table *t, const json_t *image, int64_t now)
 	return r < 0 || i > 0 ? r : add_row(t, image, "<none>", now);
 }
 
+/* A whole name, one without registry or tag, or without either. */
+static bool is_named(const char *name, const char *wanted)
+{
+	size_t n = strlen(wanted);
+
+	for (const char *at = name; (at = strstr(at, wanted)); at++) {
+		bool begins = at == name || at[-1] == '/';
+		bool ends =
+			!at[n] || at[n] == '@' || (at[n] == ':' && !strchr(at + n, '/'));
+
+		if (begins && ends)
+			return true;
+	}
+	return false;
+}
+
+static void keep_named(json_t *list, const char *wanted)
+{
+	for (size_t i = json_array_size(list); i-- > 0;) {
+		json_t *names = json_object_get(json_array_get(list, i), "names");
+
+		for (size_t k = json_array_size(names); k-- > 0;)
+			if (!is_named(json_string_value(json_array_get(names, k)),
+				      wanted))
+				(void)json_array_remove(names, k);
+		if (json_array_size(names) == 0)
+			(void)json_array_remove(list, i);
+	}
+}
+
 static void print_id(const json_t *image)
 {
 	(void)printf("%s%.*s\n", o.no_trunc ? "sha256:" : "", o.no_trunc ? 64 : ID_SHOWN,
@@ -96,14 +126,20 @@ static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_er
 	if (json < 0)
 		return json;
 	r = ask_list(ctx, volt_image_list, &list, e);
-	return r < 0 ? r : print_list(list, &how, e);
+	if (r < 0)
+		return r;
+	if (argc > 0)
+		keep_named(list, argv[0]);
+	return print_list(list, &how, e);
 }
 
 const struct cmd cmd_images = {
 	.name = "images",
 	.alias = { "image ls", "image list" },
-	.args = "",
+	.args = "[IMAGE]",
 	.help = "List images",
 	.options = options,
+	.max_args = 1,
+	.words = WORD_IMAGE,
 	.run = run,
 };

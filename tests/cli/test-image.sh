@@ -63,6 +63,22 @@ tags_name_and_unname() {
 	ok volt image exists busybox
 }
 
+images_are_listed_by_name() {
+	volt tag busybox 127.0.0.1:5000/team/busybox:v1
+	run volt images busybox
+	is "$(wc -l <"$T/out")" 3 'lines'
+	run volt images -n team/busybox
+	stdout_like '^127.0.0.1:5000/team/busybox +v1 '
+	is "$(wc -l <"$T/out")" 1 'lines'
+	run volt images -n busybox:v1
+	is "$(wc -l <"$T/out")" 1 'lines'
+	run volt images -q usybox
+	stdout ''
+	run volt images --format json 127.0.0.1
+	stdout '[]'
+	volt rmi 127.0.0.1:5000/team/busybox:v1 >/dev/null
+}
+
 a_name_that_is_not_there_is_named() {
 	local c
 	for c in 'rmi nothing' 'image inspect nothing' 'tag nothing x'; do
@@ -194,7 +210,7 @@ the_last_name_removes_the_image_and_prune_the_rest() {
 }
 
 tap_run an_oci_layout_is_loaded_by_its_name what_is_saved_loads_again_with_the_same_digest \
-	save_does_not_overwrite transports_of_skopeo_are_sources tags_name_and_unname \
+	save_does_not_overwrite transports_of_skopeo_are_sources tags_name_and_unname images_are_listed_by_name \
 	a_name_that_is_not_there_is_named a_registry_that_does_not_answer_is_said \
 	a_registry_gives_and_takes a_broken_image_is_refused_and_leaves_nothing \
 	an_image_that_a_machine_uses_is_kept all_images_are_those_with_several_names_too the_last_name_removes_the_image_and_prune_the_rest
