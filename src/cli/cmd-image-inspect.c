@@ -6,7 +6,9 @@
 #include "cli/cmd.h"
 #include "cli/print.h"
 
-static const struct poptOption options[] = { POPT_TABLEEND };
+static const char *format;
+
+static const struct poptOption options[] = { OPTION_FORMAT_JSON(&format), POPT_TABLEEND };
 
 static int inspect(struct volt_ctx *ctx, const char *image, json_t *all,
 		   struct volt_error *e)
@@ -26,8 +28,10 @@ static int inspect(struct volt_ctx *ctx, const char *image, json_t *all,
 static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_error *e)
 {
 	json_auto_t *all = json_array();
-	int status = 0, r;
+	int status = 0, r = format_must_be_json(format, e);
 
+	if (r < 0)
+		return r;
 	for (int i = 0; i < argc; i++) {
 		if (inspect(ctx, argv[i], all, e) == 0)
 			continue;

@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-#include <errno.h>
-
-#include "base/error.h"
 #include "cli/cmd.h"
 #include "cli/print.h"
 
 static const char *format;
 
-static const struct poptOption options[] = { { "format", 'f', POPT_ARG_STRING, &format, 0,
-					       "json, the only one there is", "FORMAT" },
-					     POPT_TABLEEND };
+static const struct poptOption options[] = { OPTION_FORMAT_JSON(&format), POPT_TABLEEND };
 
 static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_error *e)
 {
@@ -18,8 +13,9 @@ static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_er
 	char *text;
 	int r;
 
-	if (format && format_is_json(format, e) != 1)
-		return fail(e, EINVAL, "format '%s' is not 'json'", format);
+	r = format_must_be_json(format, e);
+	if (r < 0)
+		return r;
 	r = volt_info(ctx, &text, e);
 	if (r == 0)
 		r = parse_answer(text, &j, e);

@@ -10,10 +10,8 @@
 static struct selection sel = { .command = "inspect" };
 static const char *format;
 
-static const struct poptOption options[] = { { "format", 'f', POPT_ARG_STRING, &format, 0,
-					       "json, the only one there is", "FORMAT" },
-					     OPTION_LATEST(sel),
-					     POPT_TABLEEND };
+static const struct poptOption options[] = { OPTION_FORMAT_JSON(&format),
+					     OPTION_LATEST(sel), POPT_TABLEEND };
 
 static int inspect(struct volt_machine *m, const char *name, void *data,
 		   struct volt_error *e)
@@ -31,8 +29,9 @@ static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_er
 	json_auto_t *all = json_array();
 	int r, printed;
 
-	if (format && format_is_json(format, e) != 1)
-		return fail(e, EINVAL, "format '%s' is not 'json'", format);
+	r = format_must_be_json(format, e);
+	if (r < 0)
+		return r;
 	r = select_each(ctx, &sel, argv, inspect, all, e);
 	if (r < 0)
 		return r;

@@ -17,7 +17,7 @@ static struct selection sel = { .command = "rm",
 				.print_names = true,
 				.status = status,
 				.time = -1 };
-static int force;
+static int force, volumes;
 
 static const struct poptOption options[] = {
 	OPTION_ALL(sel, "Remove every machine"),
@@ -29,6 +29,8 @@ static const struct poptOption options[] = {
 	OPTION_IGNORE(sel),
 	OPTION_LATEST(sel),
 	OPTION_TIME(sel, "Seconds a running one has to end by itself; needs --force"),
+	{ "volumes", 'v', POPT_ARG_NONE, &volumes, 0,
+	  "As podman's; a machine has no volumes of its own", NULL },
 	POPT_TABLEEND
 };
 

@@ -20,7 +20,16 @@ int format_is_json(const char *format, struct volt_error *e)
 		return 0;
 	if (strcmp(format, "json") == 0)
 		return 1;
-	return fail(e, EINVAL, "format '%s' is neither 'table' nor 'json'", format);
+	return fail(e, EINVAL, "format '%s' is neither 'table' nor 'json'%s", format,
+		    strstr(format, "{{") ? "; for a template take json and jq" : "");
+}
+
+int format_must_be_json(const char *format, struct volt_error *e)
+{
+	if (!format || strcmp(format, "json") == 0)
+		return 0;
+	return fail(e, EINVAL, "format '%s' is not 'json'%s", format,
+		    strstr(format, "{{") ? "; for a template take that and jq" : "");
 }
 
 int print_json(const json_t *j, struct volt_error *e)

@@ -17,8 +17,17 @@
 			"How to show it: table (default) or json", "FORMAT" \
 	}
 
+#define OPTION_FORMAT_JSON(variable)                            \
+	{                                                       \
+		"format", 'f', POPT_ARG_STRING, variable, 0,    \
+			"json, the only one there is", "FORMAT" \
+	}
+
 /* 1: json, 0: table (or NULL), -EINVAL. */
 int format_is_json(const char *format, struct volt_error *e);
+
+/* 0: json (or NULL), -EINVAL. */
+int format_must_be_json(const char *format, struct volt_error *e);
 
 /* Indented, to stdout. Returns 0 or -ENOMEM. */
 int print_json(const json_t *j, struct volt_error *e);

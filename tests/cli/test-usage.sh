@@ -85,6 +85,13 @@ unknown_commands_and_options_are_named() {
 	run volt ps --format xml
 	status 125
 	stderr_like "^volt[a-z ]*: .*xml"
+	run volt ps --format '{{.Names}}'
+	status 125
+	one_line_error 'take json and jq'
+	run volt inspect -f '{{.State}}' x
+	status 125
+	stdout ''
+	one_line_error 'jq'
 }
 
 missing_arguments_are_said() {
