@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-#include <errno.h>
-
 #include "base/error.h"
 #include "cli/cmd.h"
 #include "cli/print.h"

@@ -33,6 +33,33 @@ what_is_saved_loads_again_with_the_same_digest() {
 	done
 }
 
+save_without_a_place_writes_to_stdout() {
+	export TMPDIR=$T/tmp
+	mkdir "$TMPDIR"
+	run volt save busybox
+	status 0
+	stderr ''
+	mv "$T/out" "$T/saved.tar"
+	run volt save -q --format oci-archive busybox
+	status 0
+	VOLT_ROOT=$T/other run_in volt load -q <"$T/saved.tar"
+	status 0
+	stdout_like 'localhost/busybox:latest'
+	run volt save --format oci-dir busybox
+	status 125
+	stdout ''
+	one_line_error 'oci-dir'
+	run "$here/with-pty" 24x80 -- "$VOLT" save busybox
+	stdout_like 'volt save: .*terminal'
+	run volt save nothing
+	status 125
+	stdout ''
+	one_line_error "'nothing'"
+	is "$(ls "$TMPDIR")" '' 'temporary files'
+	rm -rf "$T/other" "$T/saved.tar" "$TMPDIR"
+	unset TMPDIR
+}
+
 save_does_not_overwrite() {
 	echo precious >"$T/precious"
 	run volt save -o "$T/precious" busybox
@@ -210,7 +237,7 @@ the_last_name_removes_the_image_and_prune_the_rest() {
 }
 
 tap_run an_oci_layout_is_loaded_by_its_name what_is_saved_loads_again_with_the_same_digest \
-	save_does_not_overwrite transports_of_skopeo_are_sources tags_name_and_unname images_are_listed_by_name \
+	save_without_a_place_writes_to_stdout save_does_not_overwrite transports_of_skopeo_are_sources tags_name_and_unname images_are_listed_by_name \
 	a_name_that_is_not_there_is_named a_registry_that_does_not_answer_is_said \
 	a_registry_gives_and_takes a_broken_image_is_refused_and_leaves_nothing \
 	an_image_that_a_machine_uses_is_kept all_images_are_those_with_several_names_too the_last_name_removes_the_image_and_prune_the_rest
