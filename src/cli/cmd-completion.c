@@ -11,20 +11,23 @@ static const struct poptOption options[] = { POPT_TABLEEND };
 
 /* Each shell asks `volt complete -- WORD...` what could stand in place of the last word,
  * so that commands, options and names come from the tables and the store alone. A line
- * that is ":file" leaves it to the shell's own completion of files. */
-static const char bash[] =
-	"# bash completion for volt; made by 'volt completion bash'\n"
-	"_volt() {\n"
-	"	local IFS=$'\\n' words\n"
-	"	words=$(\"${COMP_WORDS[0]}\" complete -- \"${COMP_WORDS[@]:1:COMP_CWORD}\" "
-	"2>/dev/null) || return\n"
-	"	if [[ $words == *:file* ]]; then\n"
-	"		compopt -o default\n"
-	"		words=${words//:file/}\n"
-	"	fi\n"
-	"	COMPREPLY=($(compgen -W \"$words\" -- \"${COMP_WORDS[COMP_CWORD]}\"))\n"
-	"}\n"
-	"complete -F _volt volt\n";
+ * that is ":file" leaves it to the shell's own completion of files. Lines are compared, never
+ * expanded: bash's own `compgen -W` would run what stands in $(...). */
+static const char bash[] = "# bash completion for volt; made by 'volt completion bash'\n"
+			   "_volt() {\n"
+			   "	local word words cur=${COMP_WORDS[COMP_CWORD]}\n"
+			   "	mapfile -t words < <(\"${COMP_WORDS[0]}\" complete -- "
+			   "\"${COMP_WORDS[@]:1:COMP_CWORD}\" 2>/dev/null)\n"
+			   "	COMPREPLY=()\n"
+			   "	for word in \"${words[@]}\"; do\n"
+			   "		if [[ $word == :file ]]; then\n"
+			   "			compopt -o default\n"
+			   "		elif [[ $word == \"$cur\"* ]]; then\n"
+			   "			COMPREPLY+=(\"$word\")\n"
+			   "		fi\n"
+			   "	done\n"
+			   "}\n"
+			   "complete -F _volt volt\n";
 
 static const char zsh[] =
 	"#compdef volt\n"
