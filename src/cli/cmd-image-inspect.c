@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "cli/cmd.h"
 #include "cli/print.h"
+#include "cli/select.h"
 
 static const char *format;
 
@@ -14,12 +15,8 @@ static int inspect(struct volt_ctx *ctx, const char *image, json_t *all,
 		   struct volt_error *e)
 {
 	json_t *j = NULL;
-	char *text;
-	int r;
+	int r = inspect_image(ctx, image, &j, e);
 
-	r = volt_image_inspect(ctx, image, &text, e);
-	if (r == 0)
-		r = parse_answer(text, &j, e);
 	if (r < 0)
 		return r;
 	return json_array_append_new(all, j) < 0 ? fail_oom(e) : 0;

@@ -47,6 +47,15 @@ int inspect_machine(struct volt_machine *m, json_t **ret, struct volt_error *e)
 	return r < 0 ? r : parse_answer(text, ret, e);
 }
 
+int inspect_image(struct volt_ctx *ctx, const char *image, json_t **ret,
+		  struct volt_error *e)
+{
+	char *text;
+	int r = volt_image_inspect(ctx, image, &text, e);
+
+	return r < 0 ? r : parse_answer(text, ret, e);
+}
+
 static int add_listed(struct volt_ctx *ctx, const struct selection *s, struct strv *ids,
 		      struct volt_error *e)
 {
@@ -140,6 +149,8 @@ static int do_one(const struct each *each, const char *name, struct volt_error *
 		return 0;
 	if (r == 0)
 		r = each->fn(m, name, each->data, e);
+	else if (r == -ENOENT && s->other)
+		r = s->other(each->ctx, name, each->data, e);
 	volt_machine_free(m);
 	if (r >= 0) {
 		if (s->print_names)

@@ -16,6 +16,9 @@ struct selection {
 	bool running_only;      /* what --all means: not those that have ended */
 	const char *all_status; /* the same: those that this filter passes */
 	int (*status)(int r);   /* exit status for a negative errno; NULL: EXIT_VOLT */
+	/* Called for a name that no machine has; NULL: that is a failure. */
+	int (*other)(struct volt_ctx *ctx, const char *name, void *data,
+		     struct volt_error *e);
 };
 
 #define OPTION_ALL(s, help)                                        \
@@ -62,7 +65,9 @@ int select_each(struct volt_ctx *ctx, const struct selection *s, const char **na
 int select_one(struct volt_ctx *ctx, const struct selection *s, const char **names,
 	       struct volt_machine **ret, struct volt_error *e);
 
-/* volt_machine_list() and volt_machine_inspect() as JSON. */
+/* volt_machine_list(), volt_machine_inspect() and volt_image_inspect() as JSON. */
 int select_list(struct volt_ctx *ctx, bool all, const char **filters, json_t **ret,
 		struct volt_error *e);
 int inspect_machine(struct volt_machine *m, json_t **ret, struct volt_error *e);
+int inspect_image(struct volt_ctx *ctx, const char *image, json_t **ret,
+		  struct volt_error *e);

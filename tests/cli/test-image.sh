@@ -16,6 +16,9 @@ an_oci_layout_is_loaded_by_its_name() {
 	is "$(volt image inspect busybox | jq -r '(if type == "array" then .[0] else . end) | .Digest')" "$digest"
 	ok volt image exists busybox
 	not_ok volt image exists nothing
+	run volt inspect busybox
+	status 0
+	stdout "$(volt image inspect busybox)"
 }
 
 what_is_saved_loads_again_with_the_same_digest() {
