@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <signal.h>
-#include <spawn.h>
 #include <sys/wait.h>
 
+#include "crash-driver.h"
 #include "rootfs/rootfs.h"
 #include "tree-compare.h"
 
@@ -13,16 +12,9 @@
  * each: what has its name is what a whole run makes, and doing it again succeeds and leaves
  * no temporary name. */
 
-#define LAST_CALL 1000 /* more than the writer makes */
-
-struct outcome {
-	int status;    /* of waitpid() */
-	char err[600]; /* its stderr */
-	char call[64]; /* "17 renameat2" */
-};
-
 static struct world w;
 static char hex[DIGEST_HEX_SIZE];
+static char *const writer[] = { (char *)ROOTFS_WRITER, w.f.path, hex, NULL };
 static struct start {
 	char *data;
 	ssize_t n;
@@ -30,60 +22,20 @@ static struct start {
 } image, disk; /* as a whole run makes them */
 static long tree_names;
 
-static void set_crash(int n, const char *how)
+static bool run(int at, const char *how, struct crash_outcome *ret)
 {
-	char at[16];
-
-	(void)snprintf(at, sizeof(at), "%d", n);
-	(void)setenv("LD_PRELOAD", CRASH_PRELOAD, 1);
-	(void)setenv("VOLT_CRASH_AT", at, 1);
-	(void)setenv("VOLT_CRASH_HOW", how, 1);
-	(void)setenv("VOLT_CRASH_LOG", world_path(&w, "call"), 1);
+	return crash_run(writer, w.f.path, at, how, ret);
 }
 
-static void read_line(const char *name, char *text, size_t size)
+static bool clear(void)
 {
-	_cleanup_close_ int fd = openat(w.f.root, name, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, size - 1);
-
-	text[n > 0 ? n : 0] = '\0';
-	text[strcspn(text, "\n")] = '\0';
-	(void)unlinkat(w.f.root, name, 0);
-}
-
-/* At call @n it does @how; 0: nothing happens; negative: the order of syncs is watched. */
-static bool run_writer(int n, const char *how, struct outcome *o)
-{
-	char *argv[] = { (char *)ROOTFS_WRITER, w.f.path, hex,
-			 n < 0 ? (char *)"files" : NULL, NULL };
-	posix_spawn_file_actions_t actions;
-	pid_t pid = -1;
-	int err = openat(w.f.root, "err", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-	if (n != 0)
-		set_crash(n < 0 ? 0 : n, how);
-	if (n < 0)
-		(void)setenv("VOLT_CRASH_PUBLISHED", "rootfs", 1);
-	(void)posix_spawn_file_actions_init(&actions);
-	(void)posix_spawn_file_actions_adddup2(&actions, err, STDERR_FILENO);
-	if (posix_spawn(&pid, ROOTFS_WRITER, &actions, NULL, argv, environ) != 0)
-		pid = -1;
-	(void)posix_spawn_file_actions_destroy(&actions);
-	(void)unsetenv("LD_PRELOAD");
-	(void)unsetenv("VOLT_CRASH_PUBLISHED");
-	(void)close(err);
-	if (pid < 0 || waitpid(pid, &o->status, 0) != pid)
-		return false;
-	read_line("err", o->err, sizeof(o->err));
-	read_line("call", o->call, sizeof(o->call));
-	return true;
-}
-
-static void clear(void)
-{
-	(void)remove_tree_at(w.f.root, "rootfs");
 	(void)unlinkat(w.f.root, "disk", 0);
 	(void)unlinkat(w.f.root, "disk.tmp", 0);
+	return remove_tree_at(w.f.root, "rootfs") == 0;
+}
+
+static void end(void)
+{
 }
 
 static const char *made(const char *suffix)
@@ -141,55 +93,20 @@ static bool is_done(void)
 	       count_entries(&w.f, ".") == 3;
 }
 
-/* 1: it has gone through without reaching call @n. */
-static int try_call(int n, const char *how, bool (*expected)(const struct outcome *o))
-{
-	struct outcome o;
-
-	clear();
-	if (!run_writer(n, how, &o))
-		return -1;
-	if (!o.call[0])
-		return o.status == 0 && is_done() ? 1 : -1;
-	if (!expected(&o) || !is_sound()) {
-		printf("# at call %s: status %x, '%s'\n", o.call, o.status, o.err);
-		return -1;
-	}
-	if (!run_writer(0, "", &o) || o.status != 0 || !is_done()) {
-		printf("# again after call %d: status %x, '%s'\n", n, o.status, o.err);
-		return -1;
-	}
-	return 0;
-}
-
-static int try_all(const char *how, bool (*expected)(const struct outcome *o))
-{
-	int n, r = 0;
-
-	for (n = 1; n < LAST_CALL && r == 0; n++)
-		r = try_call(n, how, expected);
-	printf("# %d calls\n", n - 2);
-	return r;
-}
-
-static bool was_killed(const struct outcome *o)
-{
-	return WIFSIGNALED(o->status) && WTERMSIG(o->status) == SIGKILL;
-}
+static const struct crash_test test = { clear, end, run, is_sound, is_done, &w.f.e };
 
 /* Not to share blocks or to set room aside on this file system is no failure. */
-static bool said_no_space(const struct outcome *o)
+static bool said_no_space(const struct crash_outcome *o)
 {
 	if (strstr(o->call, "FICLONE") || strstr(o->call, "unlinkat"))
 		return WIFEXITED(o->status);
-	return WIFEXITED(o->status) && WEXITSTATUS(o->status) == 1 &&
-	       strstr(o->err, "No space left on device");
+	return crash_was_no_space(o);
 }
 
 static bool prepare(void)
 {
 	static char big[200000];
-	struct outcome o;
+	struct crash_outcome o;
 
 	memset(big, 'b', sizeof(big));
 	if (!world_open_in(&w, fixture_open_fast) ||
@@ -198,7 +115,7 @@ static bool prepare(void)
 	    !add_file(&w, "b/empty", 0600, "", 0) || !world_store(&w))
 		return false;
 	(void)digest_hex(&w.id, hex);
-	if (!run_writer(0, "", &o) || o.status != 0)
+	if (!run(CRASH_NEVER, "", &o) || o.status != 0)
 		return false;
 	tree_names = count_names(
 		openat(w.f.root, made(".tree"), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -216,29 +133,26 @@ static void a_whole_run_makes_everything(void)
 
 static void a3_killed_before_any_call_it_is_sound(void)
 {
-	CHECK_INT(try_all("kill", was_killed), 1);
+	CHECK_INT(crash_try_all(&test, "kill", crash_was_killed), 1);
 }
 
 static void a3_killed_in_the_middle_of_any_call_it_is_sound(void)
 {
-	CHECK_INT(try_all("torn", was_killed), 1);
+	CHECK_INT(crash_try_all(&test, "torn", crash_was_killed), 1);
 }
 
 static void a13_a_full_disk_at_any_call_is_one_clear_error(void)
 {
-	CHECK_INT(try_all("28", said_no_space), 1);
+	CHECK_INT(crash_try_all(&test, "28", said_no_space), 1);
 }
 
 /* The hard-link tree is left out: it is synced as a whole file system. */
 static void files_are_synced_before_they_get_their_names(void)
 {
-	struct outcome o;
+	char *const files[] = { writer[0], writer[1], writer[2], (char *)"files", NULL };
 
-	clear();
-	CHECK(run_writer(-1, "kill", &o));
-	if (o.status != 0)
-		printf("# %s\n", o.err);
-	CHECK_INT(o.status, 0);
+	CHECK(clear());
+	CHECK(crash_watch(files, w.f.path, "rootfs"));
 }
 
 int main(void)

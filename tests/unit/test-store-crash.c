@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
-#include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
 
-#include "base/strv.h"
+#include "crash-driver.h"
 #include "store-lib.h"
 
 /* Theory of operation
@@ -14,80 +12,22 @@
  * each: nothing is damaged, every ref has all its objects, gc leaves what refs reach and
  * nothing else, and doing it again succeeds and ends in the same state. */
 
-#define LAST_CALL 2000 /* more than the writer makes */
+static struct fixture f;
+static char *const writer[] = { (char *)STORE_WRITER, f.path, NULL };
 
-struct outcome {
-	int status;    /* of waitpid() */
-	char err[600]; /* its stderr */
-	char call[64]; /* "17 renameat2" */
-};
-
-/* posix_spawn(), not fork(): copying the page tables of a sanitizer takes longer than all
- * that the writer does. */
-static pid_t start_writer(const struct fixture *f, int err)
+static bool begin(void)
 {
-	char *argv[] = { (char *)STORE_WRITER, (char *)f->path, NULL };
-	posix_spawn_file_actions_t actions;
-	pid_t pid = -1;
-
-	(void)posix_spawn_file_actions_init(&actions);
-	if (err >= 0)
-		(void)posix_spawn_file_actions_adddup2(&actions, err, STDERR_FILENO);
-	if (posix_spawn(&pid, STORE_WRITER, &actions, NULL, argv, environ) != 0)
-		pid = -1;
-	(void)posix_spawn_file_actions_destroy(&actions);
-	return pid;
+	return fixture_open_fast(&f);
 }
 
-static void set_crash(const struct fixture *f, int n, const char *how)
+static void end(void)
 {
-	char at[16], log[128];
-
-	(void)snprintf(at, sizeof(at), "%d", n);
-	(void)snprintf(log, sizeof(log), "%s/call", f->path);
-	(void)setenv("LD_PRELOAD", CRASH_PRELOAD, 1);
-	(void)setenv("VOLT_CRASH_AT", at, 1);
-	(void)setenv("VOLT_CRASH_HOW", how, 1);
-	(void)setenv("VOLT_CRASH_LOG", log, 1);
-	if (n == 0)
-		(void)setenv("VOLT_CRASH_PUBLISHED", "objects:refs", 1);
+	fixture_close(&f);
 }
 
-static void unset_crash(void)
+static bool run(int at, const char *how, struct crash_outcome *ret)
 {
-	(void)unsetenv("LD_PRELOAD");
-	(void)unsetenv("VOLT_CRASH_PUBLISHED");
-}
-
-static bool read_text(int dirfd, const char *name, char *text, size_t size)
-{
-	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, size - 1);
-
-	text[n > 0 ? n : 0] = '\0';
-	text[strcspn(text, "\n")] = '\0';
-	(void)close(fd);
-	return n > 0;
-}
-
-/* Runs the writer; at call @n it does @how. 0: no call, but the order of syncs is watched;
- * negative: without the preload library. */
-static bool run_writer(const struct fixture *f, int n, const char *how, struct outcome *o)
-{
-	int err = openat(f->root, "err", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	pid_t pid;
-
-	if (n >= 0)
-		set_crash(f, n, how);
-	pid = start_writer(f, err);
-	unset_crash();
-	(void)close(err);
-	if (pid < 0 || waitpid(pid, &o->status, 0) != pid)
-		return false;
-	(void)read_text(f->root, "err", o->err, sizeof(o->err));
-	(void)read_text(f->root, "call", o->call, sizeof(o->call));
-	(void)unlinkat(f->root, "call", 0);
-	return true;
+	return crash_run(writer, f.path, at, how, ret);
 }
 
 static void print_bad(void *data, const char *object, const char *why)
@@ -96,9 +36,9 @@ static void print_bad(void *data, const char *object, const char *why)
 	printf("# %s: %s\n", object, why);
 }
 
-static bool no_tmp_files(const struct fixture *f, const char *path)
+static bool no_tmp_files(const char *path)
 {
-	int fd = openat(f->root, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(f.root, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	bool clean = true;
 
@@ -111,132 +51,89 @@ static bool no_tmp_files(const struct fixture *f, const char *path)
 }
 
 /* What must hold whatever has happened to writers before. */
-static bool is_sound(struct fixture *f)
+static bool is_sound(void)
 {
 	struct store_usage u;
 
-	if (store_verify(f->store, print_bad, NULL, &f->e) != 0)
+	if (store_verify(f.store, print_bad, NULL, &f.e) != 0)
 		return false;
-	if (store_gc(f->store, false, true, NULL, &f->e) < 0)
+	if (store_gc(f.store, false, true, NULL, &f.e) < 0)
 		return false;
-	if (store_usage(f->store, &u, &f->e) < 0 || u.unreferenced != 0)
+	if (store_usage(f.store, &u, &f.e) < 0 || u.unreferenced != 0)
 		return false;
-	return count_entries(f, "cas/staging") == 0 && no_tmp_files(f, "cas/refs") &&
-	       no_tmp_files(f, "cas/refs/images") && no_tmp_files(f, "cas/refs/tags") &&
-	       store_verify(f->store, print_bad, NULL, &f->e) == 0;
+	return count_entries(&f, "cas/staging") == 0 && no_tmp_files("cas/refs") &&
+	       no_tmp_files("cas/refs/images") && no_tmp_files("cas/refs/tags") &&
+	       store_verify(f.store, print_bad, NULL, &f.e) == 0;
 }
 
 /* The state after one whole run: 22 objects and a list, 2 and a list. */
-static bool is_done(struct fixture *f)
+static bool is_done(void)
 {
 	_cleanup_free_ char *tag = NULL;
 
-	return count_entries(f, "cas/objects") == 22 + 1 + 2 + 1 &&
-	       ref_tag_read(f->store, "kvm-linux", &tag, &f->e) == 0 &&
+	return count_entries(&f, "cas/objects") == 22 + 1 + 2 + 1 &&
+	       ref_tag_read(f.store, "kvm-linux", &tag, &f.e) == 0 &&
 	       strcmp(tag, "kvm-linux-00000002") == 0;
 }
 
-/* 1: it has gone through without reaching call @n. */
-static int try_call(int n, const char *how, bool (*expected)(const struct outcome *o))
-{
-	_cleanup_fixture_ struct fixture f;
-	struct outcome o;
-
-	if (!fixture_open_fast(&f) || !run_writer(&f, n, how, &o))
-		return -1;
-	if (!o.call[0]) /* there is no such call */
-		return WIFEXITED(o.status) && WEXITSTATUS(o.status) == 0 && is_done(&f)
-			       ? 1
-			       : -1;
-	if (!expected(&o) || !is_sound(&f)) {
-		printf("# at call %s: status %x, '%s', '%s'\n", o.call, o.status, o.err,
-		       f.e.msg);
-		return -1;
-	}
-	if (!run_writer(&f, -1, "", &o) || o.status != 0 || !is_sound(&f) ||
-	    !is_done(&f)) {
-		printf("# again after call %s: status %x, '%s', '%s'\n", o.call, o.status,
-		       o.err, f.e.msg);
-		return -1;
-	}
-	return 0;
-}
-
-static int try_all(const char *how, bool (*expected)(const struct outcome *o))
-{
-	int n, r = 0;
-
-	for (n = 1; n < LAST_CALL && r == 0; n++)
-		r = try_call(n, how, expected);
-	printf("# %d calls\n", n - 2);
-	return r;
-}
-
-static bool was_killed(const struct outcome *o)
-{
-	return WIFSIGNALED(o->status) && WTERMSIG(o->status) == SIGKILL;
-}
+static const struct crash_test test = { begin, end, run, is_sound, is_done, &f.e };
 
 /* Failing to remove, to share blocks, or to make a directory removable is no failure of
  * the whole (and is_sound() looks at objects' modes). */
-static bool said_no_space(const struct outcome *o)
+static bool said_no_space(const struct crash_outcome *o)
 {
 	if (strstr(o->call, "unlinkat") || strstr(o->call, "FICLONE") ||
 	    (strstr(o->call, "fchmod") && o->status == 0))
 		return WIFEXITED(o->status);
-	return WIFEXITED(o->status) && WEXITSTATUS(o->status) == 1 &&
-	       strstr(o->err, "No space left on device");
+	return crash_was_no_space(o);
 }
 
 static void killed_before_any_call_it_is_sound(void)
 {
-	CHECK_INT(try_all("kill", was_killed), 1);
+	CHECK_INT(crash_try_all(&test, "kill", crash_was_killed), 1);
 }
 
 static void killed_in_the_middle_of_any_call_it_is_sound(void)
 {
-	CHECK_INT(try_all("torn", was_killed), 1);
+	CHECK_INT(crash_try_all(&test, "torn", crash_was_killed), 1);
 }
 
 static void full_disk_at_any_call_is_one_clear_error(void)
 {
-	CHECK_INT(try_all("28", said_no_space), 1);
+	CHECK_INT(crash_try_all(&test, "28", said_no_space), 1);
 }
 
 /* Nothing gets its name before its bytes are on the disk, and no ref before the names of
  * its objects are: the preload library aborts the writer at the first breach. */
 static void order_of_syncs_survives_a_loss_of_power(void)
 {
-	_cleanup_fixture_ struct fixture f;
-	struct outcome o;
+	bool good = begin() && crash_watch(writer, f.path, "objects:refs") && is_done();
 
-	CHECK(fixture_open_fast(&f));
-	CHECK(run_writer(&f, 0, "kill", &o));
-	if (o.status != 0)
-		printf("# %s\n", o.err);
-	CHECK_INT(o.status, 0);
-	CHECK(is_done(&f));
+	end();
+	CHECK(good);
+}
+
+static bool run_at_once(int n)
+{
+	pid_t pids[16];
+	int i, started, status;
+	bool good = true;
+
+	for (started = 0; started < n; started++)
+		if (posix_spawn(&pids[started], writer[0], NULL, NULL, writer, environ) !=
+		    0)
+			break;
+	for (i = 0; i < started; i++)
+		good &= waitpid(pids[i], &status, 0) == pids[i] && status == 0;
+	return good && started == n;
 }
 
 static void writers_at_once_of_the_same_all_succeed(void)
 {
-	enum {
-		WRITERS = 6
-	};
-	_cleanup_fixture_ struct fixture f;
-	pid_t pids[WRITERS];
-	int i, status, bad = 0;
+	bool good = begin() && run_at_once(6) && is_sound() && is_done();
 
-	CHECK(fixture_open_fast(&f));
-	for (i = 0; i < WRITERS; i++)
-		pids[i] = start_writer(&f, -1);
-	for (i = 0; i < WRITERS; i++) {
-		CHECK_INT(waitpid(pids[i], &status, 0), pids[i]);
-		bad += status != 0;
-	}
-	CHECK_INT(bad, 0);
-	CHECK(is_sound(&f));
-	CHECK(is_done(&f));
+	end();
+	CHECK(good);
 }
 
 int main(void)
