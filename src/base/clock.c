@@ -174,15 +174,15 @@ int duration_parse(const char *text, int64_t *ret_ns)
 /* "", "b", "k", "kb", "KiB", "m", …: how often the number doubles, or -1. */
 static int unit_shift(const char *s)
 {
-	static const char letters[] = "bkmgtp";
-	const char *letter = strchr(letters, tolower((unsigned char)*s));
+	static const char letters[] = "bkmgtpBKMGTP";
+	const char *letter = strchr(letters, *s);
 	int shift;
 
 	if (*s == '\0')
 		return 0;
 	if (!letter)
 		return -1;
-	shift = 10 * (int)(letter - letters);
+	shift = 10 * (int)((letter - letters) % 6);
 	s++;
 	if (*s == '\0')
 		return shift;

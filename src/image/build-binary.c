@@ -415,8 +415,9 @@ static int build(struct import *im, const struct image_binary *b,
 
 	if (r == 0)
 		r = import_unpack(im, &blob, &sums, e);
-	if (r == 0)
-		r = make_config(b, c, &sums, &config, e);
+	if (r < 0)
+		return r;
+	r = make_config(b, c, &sums, &config, e);
 	if (r < 0)
 		return r;
 	manifest = make_manifest(config, &sums);

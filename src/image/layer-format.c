@@ -390,7 +390,7 @@ static int check_place(struct decoder *d, const struct tree_entry *t,
 	const struct tree_entry *up;
 	const char *slash = strrchr(t->path, '/');
 
-	if (t == d->l->tree->v) {
+	if (d->depth == 0) {
 		d->above[d->depth++] = t;
 		return *t->path || !S_ISDIR(t->mode) ? broken(e, "no root directory") : 0;
 	}

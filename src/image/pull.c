@@ -258,22 +258,22 @@ int pull_source(struct images *is, const struct source *s, const char *name,
 	_cleanup_import_ struct import im = IMPORT_INIT;
 	_cleanup_skopeo_ struct skopeo sk = { 0 };
 	const struct platform *p = platform_find(o->arch);
+	const struct image_name *n = s->name; /* of a registry; NULL: from elsewhere */
 	int r;
 
-	r = import_begin(is, s->kind == SOURCE_REGISTRY ? FETCH_LAYOUT_BLOBS : FETCH_DIR,
-			 &im, e);
+	r = import_begin(is, n ? FETCH_LAYOUT_BLOBS : FETCH_DIR, &im, e);
 	if (r == 0 && !p)
 		r = fail(e, EINVAL, "architecture '%s' is not known",
 			 o->arch ? o->arch : "");
 	if (r == 0)
-		r = skopeo_init(&sk, &im.staging, &o->transport,
-				s->name ? s->name->registry : NULL, e);
+		r = skopeo_init(&sk, &im.staging, &o->transport, n ? n->registry : NULL,
+				e);
 	if (r < 0)
 		return r;
 	sk.platform = p;
 	im.wanted = o->arch ? p : NULL;
-	if (s->kind == SOURCE_REGISTRY)
-		return pull_remote(&im, s->name, &sk, ret, e);
+	if (n)
+		return pull_remote(&im, n, &sk, ret, e);
 	r = copy_local(&im, s, &sk, e);
 	return r < 0 ? r : import_finish(&im, name, NULL, ret, e);
 }

@@ -255,11 +255,12 @@ int tree_resolve(const struct tree *t, const char *path, const struct tree_entry
 {
 	const struct tree_entry *at = tree_find(t, "");
 	struct walk w = { .tree = t };
+	size_t size = strlen(path) + 1;
 	int r;
 
-	if (strlen(path) >= PATH_MAX)
+	if (size > PATH_MAX)
 		return -ENAMETOOLONG;
-	strcpy(w.todo, path);
+	memcpy(w.todo, path, size);
 	while (w.todo[0] != '\0') {
 		if (!at)
 			return -ENOENT;
