@@ -28,8 +28,9 @@ struct erofs_node {
 
 /* A distinct extended attribute. */
 struct erofs_xattr {
-	const struct tree_xattr *x;
-	const char *name; /* without prefix */
+	const char *name; /* without prefix; the tree's, as is the value */
+	const void *value;
+	uint32_t size; /* of the value */
 	uint32_t hash;
 	uint32_t users;
 	uint64_t at; /* offset in the shared area */

@@ -58,14 +58,13 @@ static uint32_t hash_bytes(uint32_t h, const void *data, size_t size)
 static bool same(const struct erofs_xattr *a, const struct erofs_xattr *b)
 {
 	return a->hash == b->hash && a->index == b->index && a->name_len == b->name_len &&
-	       a->x->size == b->x->size && memcmp(a->name, b->name, a->name_len) == 0 &&
-	       memcmp(a->x->value, b->x->value, a->x->size) == 0;
+	       a->size == b->size && memcmp(a->name, b->name, a->name_len) == 0 &&
+	       (a->size == 0 || memcmp(a->value, b->value, a->size) == 0);
 }
 
 static size_t entry_size(const struct erofs_xattr *x)
 {
-	return erofs_align(sizeof(struct erofs_xattr_entry) + x->name_len + x->x->size,
-			   4);
+	return erofs_align(sizeof(struct erofs_xattr_entry) + x->name_len + x->size, 4);
 }
 
 /* All attributes there are, by a hash table over their content while they are read. */
@@ -85,7 +84,7 @@ static uint32_t intern(struct erofs_xattrs *all, struct table *t, struct erofs_x
 
 	x->hash = hash_bytes(0x811c9dc5u, &x->index, 1);
 	x->hash = hash_bytes(x->hash, x->name, x->name_len);
-	x->hash = hash_bytes(x->hash, x->x->value, x->x->size);
+	x->hash = hash_bytes(x->hash, x->value, x->size);
 	for (i = x->hash & t->mask; t->slots[i] != UINT32_MAX; i = (i + 1) & t->mask) {
 		struct erofs_xattr *have = &all->v[t->slots[i]];
 
@@ -109,15 +108,17 @@ static int collect(struct erofs_image *m, struct table *table, struct volt_error
 
 		m->nodes[i].xattrs = (uint32_t)all->n_refs;
 		for (uint32_t j = 0; erofs_is_node(f) && j < f->n_xattrs; j++) {
-			struct erofs_xattr x = { .x = &f->xattrs[j] };
+			const struct tree_xattr *from = &f->xattrs[j];
+			struct erofs_xattr x = { .value = from->value,
+						 .size = from->size };
 
-			if (!split_name(x.x->name, &x))
+			if (!split_name(from->name, &x))
 				continue;
-			if (x.x->size > VALUE_MAX)
+			if (x.size > VALUE_MAX)
 				return fail(e, E2BIG,
 					    "attribute '%s' of '%s' has %u bytes: EROFS "
 					    "holds %u",
-					    x.x->name, f->path, x.x->size, VALUE_MAX);
+					    from->name, f->path, x.size, VALUE_MAX);
 			all->refs[all->n_refs++] = intern(all, table, &x);
 			m->nodes[i].n_xattrs++;
 		}
@@ -130,7 +131,7 @@ static int place_shared(struct erofs_xattrs *all, struct volt_error *e)
 	for (size_t i = 0; i < all->n; i++) {
 		struct erofs_xattr *x = &all->v[i];
 
-		x->shared = x->users > 1 || x->x->size > LONG_VALUE;
+		x->shared = x->users > 1 || x->size > LONG_VALUE;
 		if (!x->shared)
 			continue;
 		x->at = all->shared_size;
@@ -203,14 +204,14 @@ static uint8_t *put_entry(uint8_t *to, const struct erofs_xattr *x)
 	const struct erofs_xattr_entry head = {
 		.name_len = x->name_len,
 		.name_index = x->index,
-		.value_size = htole16((uint16_t)x->x->size),
+		.value_size = htole16((uint16_t)x->size),
 	};
 	uint8_t *name = to + sizeof(head);
 
 	memcpy(to, &head, sizeof(head));
 	memcpy(name, x->name, x->name_len);
-	if (x->x->size > 0)
-		memcpy(name + x->name_len, x->x->value, x->x->size);
+	if (x->size > 0)
+		memcpy(name + x->name_len, x->value, x->size);
 	return to + entry_size(x);
 }
 

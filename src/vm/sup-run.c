@@ -52,7 +52,8 @@ void run_broken(struct sup *s, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(r->reason, sizeof(r->reason), fmt, ap);
 	va_end(ap);
-	make_printable(r->reason); /* it goes into state.json, to clients, to a terminal */
+	/* It goes into state.json, to clients, to a terminal. */
+	make_printable(r->reason);
 }
 
 static void reached(struct sup *s, enum phase p)
