@@ -170,7 +170,8 @@ int volt_set_qemu(struct volt_ctx *ctx, const char *directory, struct volt_error
 /**
  * volt_info - what this installation is and holds
  * @ctx: context
- * @ret: {"version", "root", "run", "host", "accel", "programs", "store"} as an object
+ * @ret: {"version", "root", "run", "host", "accel", "programs", "store", "machines"} as an
+ *       object; "machines" counts them by status
  * @e:   why it failed
  *
  * Return: 0 or a negative errno.
@@ -508,7 +509,7 @@ int volt_machine_start(struct volt_machine *m, const char *options,
 		       struct volt_attach **ret, int *ret_status, struct volt_error *e);
 
 /**
- * volt_machine_stop - end a machine: its signal, the power button, then force
+ * volt_machine_stop - end a machine: its signal, the end of its init, then force
  * @m:       machine; nothing happens if it does not run
  * @timeout: seconds before force is used, -1 for the machine's own
  * @e:       why it failed
@@ -601,7 +602,8 @@ int volt_machine_inspect(struct volt_machine *m, char **ret, struct volt_error *
  * volt_machine_list - the machines of a context
  * @ctx:     context
  * @options: {"all": bool, "filters": ["name=…", "id=…", "label=…", "status=…",
- *           "ancestor=…", "exited=…"]}, or NULL; without "all" only running ones
+ *           "ancestor=…", "exited=…"]}, or NULL; without "all", and unless a filter asks
+ *           for a status or an exit status, only running ones
  * @ret:     array, newest first
  * @e:       why it failed
  *
