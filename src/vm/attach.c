@@ -137,13 +137,6 @@ int attach_resize(struct attach *a, unsigned int rows, unsigned int columns)
 	return queue_frame(a, ATTACH_FRAME_RESIZE, &size, sizeof(size));
 }
 
-int attach_signal(struct attach *a, int signal)
-{
-	uint32_t number = (uint32_t)signal;
-
-	return queue_frame(a, ATTACH_FRAME_SIGNAL, &number, sizeof(number));
-}
-
 /* Reads on until @want bytes of the frame are there. */
 static int fill(struct attach *a, size_t want)
 {

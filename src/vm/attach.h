@@ -34,7 +34,6 @@ int attach_write(struct attach *a, const void *data, size_t size);
 /* 0, or -EAGAIN and -EPIPE as above. */
 int attach_write_eof(struct attach *a);
 int attach_resize(struct attach *a, unsigned int rows, unsigned int columns);
-int attach_signal(struct attach *a, int signal);
 
 /* Has something been taken that is not sent yet? attach_flush() sends what it can. */
 bool attach_unsent(const struct attach *a);

@@ -42,7 +42,6 @@ int control_call(int fd, const json_t *request, json_t **ret, struct volt_error 
 enum attach_type {
 	ATTACH_FRAME_STDIN = 1, /* client: bytes; none: end of file */
 	ATTACH_FRAME_RESIZE,    /* client: struct attach_size */
-	ATTACH_FRAME_SIGNAL,    /* client: uint32_t, the number */
 	ATTACH_FRAME_STDOUT,    /* server: bytes */
 	ATTACH_FRAME_STDERR,    /* server: bytes */
 	ATTACH_FRAME_EXIT       /* server, last: uint32_t exit status, then the reason */

@@ -170,21 +170,6 @@ static void take_resize(struct sup *s, const char *bytes, size_t size)
 	(void)agent_resize(s->run.agent, z.rows, z.columns);
 }
 
-static void take_signal(struct sup *s, const char *bytes, size_t size)
-{
-	uint32_t number;
-
-	if (size != sizeof(number))
-		return;
-	memcpy(&number, bytes, sizeof(number));
-	if (number == SIGKILL)
-		kill_hard(s);
-	else if (number >= 1 && number <= 64 && s->run.agent &&
-		 agent_signal(s->run.agent, (int)number) < 0 && !s->reported)
-		/* It has not begun: what would have ended it ends the start. */
-		stop_begin(s, RUNG_SHUTDOWN, 0);
-}
-
 static bool on_frame(void *data, struct client *c, enum attach_type type,
 		     const char *bytes, size_t size)
 {
@@ -195,9 +180,6 @@ static bool on_frame(void *data, struct client *c, enum attach_type type,
 		return take_stdin(s, c, bytes, size);
 	case ATTACH_FRAME_RESIZE:
 		take_resize(s, bytes, size);
-		return true;
-	case ATTACH_FRAME_SIGNAL:
-		take_signal(s, bytes, size);
 		return true;
 	default:
 		return true;
