@@ -71,20 +71,16 @@ const char *machine_id(const struct machine *m)
 	return m->id;
 }
 
-static int machine_new(const struct vm_env *env, struct machine **ret,
-		       struct volt_error *e)
+/* NULL: out of memory. */
+static struct machine *machine_new(const struct vm_env *env)
 {
-	_cleanup_(machine_closep) struct machine *m = calloc(1, sizeof(*m));
+	struct machine *m = calloc(1, sizeof(*m));
 
 	if (!m)
-		return fail_oom(e);
+		return NULL;
 	m->env = env;
-	m->dirfd = -1;
-	m->machines = machines_open(env, e);
-	if (m->machines < 0)
-		return m->machines;
-	*ret = TAKE_PTR(m);
-	return 0;
+	m->dirfd = m->machines = -1;
+	return m;
 }
 
 /* --- names --- */
@@ -212,12 +208,16 @@ static int make(struct machine *m, const char *tmp, struct spec *s, struct volt_
 int machine_create(const struct vm_env *env, struct spec *s, struct machine **ret,
 		   struct volt_error *e)
 {
-	_cleanup_(machine_closep) struct machine *m = NULL;
+	_cleanup_(machine_closep) struct machine *m = machine_new(env);
 	_cleanup_close_ int lock = -1;
 	char tmp[TMP_NAME_SIZE];
 	int r;
 
-	TRY(machine_new(env, &m, e));
+	if (!m)
+		return fail_oom(e);
+	m->machines = machines_open(env, e);
+	if (m->machines < 0)
+		return m->machines;
 	r = s->id[0] ? 0 : random_hex(s->id, 32);
 	if (r == 0)
 		r = tmp_name(tmp);
@@ -248,7 +248,12 @@ int machine_open_id(const struct vm_env *env, const char *id, struct machine **r
 
 	if (!is_id(id))
 		return fail(e, EINVAL, "'%.80s' is not a machine's id", id);
-	TRY(machine_new(env, &m, e));
+	m = machine_new(env);
+	if (!m)
+		return fail_oom(e);
+	m->machines = machines_open(env, e);
+	if (m->machines < 0)
+		return m->machines;
 	memcpy(m->id, id, sizeof(m->id));
 	m->dirfd =
 		openat(m->machines, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);

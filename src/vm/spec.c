@@ -595,18 +595,19 @@ static int check_members(const json_t *j, struct volt_error *e)
 static int parse_all(const json_t *j, enum spec_form form, struct spec *s,
 		     struct volt_error *e)
 {
+	/* Those that are the same in a wish and on disk. */
+	static int (*const parts[])(const json_t *, struct spec *,
+				    struct volt_error *) = {
+		parse_hardware, parse_command, parse_network, parse_volumes,
+		parse_tmpfs,    parse_life,    parse_labels,  parse_log,
+	};
+
 	TRY(check_members(j, e));
 	TRY(parse_identity(j, form, s, e));
 	TRY(parse_image(j, form, &s->image, e));
-	TRY(parse_hardware(j, s, e));
-	TRY(parse_command(j, s, e));
-	TRY(parse_process(j, form, s, e));
-	TRY(parse_network(j, s, e));
-	TRY(parse_volumes(j, s, e));
-	TRY(parse_tmpfs(j, s, e));
-	TRY(parse_life(j, s, e));
-	TRY(parse_labels(j, s, e));
-	return parse_log(j, s, e);
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+		TRY(parts[i](j, s, e));
+	return parse_process(j, form, s, e);
 }
 
 int spec_parse(const json_t *j, enum spec_form form, struct spec **ret,
