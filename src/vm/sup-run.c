@@ -269,7 +269,7 @@ static void describe_exit(struct sup *s, const siginfo_t *si)
 	const char *panic = console_panic(s->console);
 	char tail[CONSOLE_TAIL_SIZE];
 
-	if (s->run.outcome != OUTCOME_NONE || s->force_emulate)
+	if (s->run.outcome != OUTCOME_NONE || (s->force_emulate && !s->stop_wanted))
 		return;
 	console_tail(s->console, tail);
 	if (s->stop_wanted) {

@@ -505,6 +505,7 @@ int supervise(const struct supervise *o, struct volt_error *e)
 	if (r < 0) {
 		s.report.e.code = -r;
 		run_broken(&s, "%s", e->msg);
+		record_outcome(&s);
 	} else {
 		begin(&s);
 		r = sd_event_loop(s.ev);
@@ -515,8 +516,8 @@ int supervise(const struct supervise *o, struct volt_error *e)
 	}
 	if (entered) {
 		finish(&s);
-		say_farewell(&s, s.run.code,
-			     s.run.outcome == OUTCOME_EXITED ? "" : s.run.reason);
+		/* Of the last run, which in the back-off is not there any more. */
+		say_farewell(&s, s.st.exit_code, s.st.reason ?: "");
 	}
 	report_failure(&s);
 	sup_free(&s);

@@ -42,6 +42,27 @@ static void a_workload_that_does_not_start_is_told_apart(void)
 	CHECK_INT(machine_remove(m, false, NULL), 0);
 }
 
+static void a_start_that_comes_to_nothing_is_recorded(void)
+{
+	_cleanup_(machine_closep) struct machine *m =
+		make("novolume",
+		     "\"volumes\":[{\"source\":\"/nonexistent\",\"target\":\"/x\"}]",
+		     "exit:0");
+	_cleanup_(state_done) struct state st = { 0 };
+	struct started s;
+
+	CHECK_INT(start(m, NULL, &s, false), 0);
+	CHECK_INT(report(&s), -ENOENT);
+	CHECK(strstr(s.report.e.msg, "'/nonexistent'"));
+	CHECK_INT(machine_state(m, &st, NULL), 0);
+	CHECK_INT(st.status, STATUS_FAILED);
+	CHECK_INT(st.exit_code, 125);
+	CHECK_STR(st.reason, s.report.e.msg);
+	CHECK(st.finished_at > 0);
+	CHECK(nothing_is_left());
+	CHECK_INT(machine_remove(m, false, NULL), 0);
+}
+
 /* What the guest gives as its reason is on disk afterwards, or nothing would be. */
 static void a_reason_that_is_no_text_is_recorded_as_one(void)
 {
@@ -428,6 +449,7 @@ static void run_all(void)
 {
 	RUN(output_and_exit_code_arrive);
 	RUN(a_workload_that_does_not_start_is_told_apart);
+	RUN(a_start_that_comes_to_nothing_is_recorded);
 	RUN(a_reason_that_is_no_text_is_recorded_as_one);
 	RUN(the_stop_signal_is_the_first_rung);
 	RUN(a_workload_that_ignores_it_is_shut_down);
