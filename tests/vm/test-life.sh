@@ -78,12 +78,15 @@ a_kept_machine_keeps_its_disk() {
 }
 
 a_machine_with_rm_is_gone_when_it_ends() {
+	local id
 	run volt run -d --rm --name brief busybox sh -c 'exit 4'
 	status 0
+	id=$(cat "$T/out")
+	like "$id" '^[0-9a-f]{64}$'
 	run volt wait brief
 	like "$(cat "$T/out" "$T/err")" '^4$|no machine'
 	wait_for 20 sh -c "[ -z \"\$('$VOLT' ps -a -q --filter name=brief)\" ]"
-	is "$(find "$VOLT_ROOT/machines" -name "$(head -c 12 "$T/out")*")" ''
+	is "$(find "$VOLT_ROOT/machines" -name "$id")" ''
 }
 
 on_failure_restarts_as_often_as_asked() {
