@@ -39,6 +39,7 @@
 	X(archive_filter_bytes)                    \
 	X(archive_read_data)                       \
 	X(archive_read_data_block)                 \
+	X(archive_read_data_skip)                  \
 	X(archive_read_free)                       \
 	X(archive_read_new)                        \
 	X(archive_read_next_header)                \
@@ -107,6 +108,7 @@ int archive_load(struct volt_error *e);
 #define archive_filter_bytes       (*archive_library.archive_filter_bytes)
 #define archive_read_data          (*archive_library.archive_read_data)
 #define archive_read_data_block    (*archive_library.archive_read_data_block)
+#define archive_read_data_skip     (*archive_library.archive_read_data_skip)
 #define archive_read_free          (*archive_library.archive_read_free)
 #define archive_read_new           (*archive_library.archive_read_new)
 #define archive_read_next_header   (*archive_library.archive_read_next_header)

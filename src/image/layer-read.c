@@ -5,7 +5,8 @@
  * and no filter, takes the archive apart in the same buffers; contents go into the ingest
  * without being gathered, except small files, which are added whole; everything else goes
  * into a tree_builder. Memory is bounded by the limits, whatever the archive says: a size
- * in a header allocates nothing.
+ * in a header allocates nothing, and a header (with the map of a sparse file, which
+ * libarchive keeps) is not read beyond four megabytes.
  *
  * A layer is hostile. Its names only ever become strings in a tree, never paths on the
  * host, so ".." and symbolic links can do no harm here; what they mean follows what
@@ -29,6 +30,10 @@
 #define CHECK_DISK_EACH ((uint64_t)64 << 20)
 #define XATTRS_MAX      128u
 #define XATTR_VALUE_MAX ((size_t)64 << 10)
+
+/* What libarchive may read for one header or one piece of a file. It has no limit of its own
+ * for the map of a sparse file, four bytes of which take it fifty. */
+#define CALL_MAX ((uint64_t)4 << 20)
 
 #define WHITEOUT        ".wh."
 #define WHITEOUT_META   ".wh..wh."
@@ -58,6 +63,7 @@ struct reader {
 	const uint8_t *chunk; /* what libarchive was given last */
 	size_t chunk_size;
 	uint64_t chunk_end;      /* its end in the inflated stream */
+	uint64_t call_end;       /* where libarchive must have had enough */
 	struct volt_error error; /* recorded in a callback */
 	char *small;             /* SMALL_FILE bytes */
 };
@@ -80,11 +86,19 @@ static int check_cancel(const struct reader *r, struct volt_error *e)
 	return 0;
 }
 
+/* Before each call of libarchive's that reads. */
+static void begin_call(struct reader *r, uint64_t max)
+{
+	r->call_end = r->chunk_end + max;
+}
+
 static la_ssize_t on_read(struct archive *a, void *data, const void **ret)
 {
 	struct reader *r = data;
 	ssize_t n = check_cancel(r, &r->error);
 
+	if (n == 0 && r->chunk_end > r->call_end)
+		n = fail(&r->error, E2BIG, "bad tar archive: a header without an end");
 	if (n == 0)
 		n = blob_reader_next(r->blob, ret, &r->error);
 	if (n < 0) {
@@ -132,6 +146,7 @@ static int reader_init(struct reader *r, const struct layer_input *in,
 	(void)archive_read_support_filter_none(r->archive);
 	(void)archive_read_support_format_tar(r->archive);
 	(void)archive_read_support_format_empty(r->archive);
+	begin_call(r, CALL_MAX);
 	if (archive_read_open(r->archive, r, NULL, on_read, NULL) != ARCHIVE_OK)
 		return archive_failed(r, e);
 	return 0;
@@ -162,8 +177,10 @@ static int next_piece(struct reader *r, const void **data, size_t *size, int64_t
 		      struct volt_error *e)
 {
 	la_int64_t at;
-	int code = archive_read_data_block(r->archive, data, size, &at);
+	int code;
 
+	begin_call(r, CALL_MAX);
+	code = archive_read_data_block(r->archive, data, size, &at);
 	if (code == ARCHIVE_EOF)
 		return 0;
 	if (code < ARCHIVE_WARN || code == ARCHIVE_RETRY)
@@ -478,12 +495,22 @@ static int add_entry(struct reader *r, struct archive_entry *from, struct volt_e
 	return add_file(r, from, path, e);
 }
 
+/* What has not been read of a file: what belongs to a link, or to AUFS. */
+static int skip_rest(struct reader *r, struct volt_error *e)
+{
+	begin_call(r, UINT64_MAX - r->chunk_end);
+	return archive_read_data_skip(r->archive) < ARCHIVE_WARN ? archive_failed(r, e)
+								 : 0;
+}
+
 static int read_entries(struct reader *r, struct volt_error *e)
 {
 	for (;;) {
 		struct archive_entry *entry;
-		int code = archive_read_next_header(r->archive, &entry);
+		int code;
 
+		begin_call(r, CALL_MAX);
+		code = archive_read_next_header(r->archive, &entry);
 		/* While it guesses the format, a read that fails looks like an end. */
 		if (code == ARCHIVE_EOF)
 			return r->error.code == 0 ? 0 : archive_failed(r, e);
@@ -491,6 +518,8 @@ static int read_entries(struct reader *r, struct volt_error *e)
 			code = add_entry(r, entry, e);
 		else
 			code = archive_failed(r, e);
+		if (code == 0)
+			code = skip_rest(r, e);
 		if (code < 0)
 			return code;
 	}

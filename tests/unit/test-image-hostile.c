@@ -215,6 +215,31 @@ static void names_in_all_layers_of_an_image_count_together(void)
 	CHECK(strstr(f.e.msg, "take more than 2097152 bytes"));
 }
 
+/* Sixty kilobytes of gzip took libarchive 700 MB: it keeps each pair of numbers. */
+static void the_map_of_a_sparse_file_is_bounded(void)
+{
+	enum {
+		PAIRS = 2000000
+	};
+	struct tar tar = { 0 };
+	char records[256], *map = malloc(16 + 4 * (size_t)PAIRS);
+	size_t n;
+
+	CHECK(map);
+	n = pax_record(records, "GNU.sparse.major", "1", 1);
+	n += pax_record(records + n, "GNU.sparse.minor", "0", 1);
+	n += pax_record(records + n, "GNU.sparse.name", "x", 1);
+	n += pax_record(records + n, "GNU.sparse.realsize", "1000", 4);
+	TAR(&tar, .name = "PaxHeaders/x", .type = 'x', .data = records, .size = n);
+	n = (size_t)sprintf(map, "%d\n", PAIRS);
+	for (int i = 0; i < PAIRS; i++, n += 4)
+		memcpy(map + n, "0\n0\n", 4);
+	TAR(&tar, .name = "GNUSparseFile.0/x", .data = map, .size = n);
+	free(map);
+	tar_end(&tar);
+	REFUSED(&tar, NULL, E2BIG, "a header without an end");
+}
+
 static void contents_beyond_the_limit_are_refused_before_they_are_read(void)
 {
 	struct tar tar = { 0 };
@@ -469,6 +494,7 @@ int main(void)
 	RUN(more_files_than_allowed_are_refused);
 	RUN(names_that_take_too_much_memory_are_refused);
 	RUN(names_in_all_layers_of_an_image_count_together);
+	RUN(the_map_of_a_sparse_file_is_bounded);
 	RUN(contents_beyond_the_limit_are_refused_before_they_are_read);
 	RUN(a_full_disk_is_said_early);
 	RUN(owners_and_sizes_out_of_range_are_refused);

@@ -320,6 +320,24 @@ static void sparse_files_of_gnu_and_pax_are_whole(void)
 	CHECK(tree_find(l->tree, "after"));
 }
 
+/* What AUFS kept in the root, and links may have too: data that nobody reads. */
+static void data_that_nobody_asked_for_is_skipped(void)
+{
+	_cleanup_fixture_ struct fixture f;
+	_cleanup_(layer_freep) struct layer *l = NULL;
+	struct tar tar = { 0 };
+	size_t size = (size_t)10 << 20;
+	char *data = calloc(1, size);
+
+	CHECK(data && fixture_open(&f));
+	TAR(&tar, .name = ".wh..wh.plnk/1", .data = data, .size = size);
+	TAR_TEXT(&tar, "after", "x");
+	free(data);
+	CHECK_INT(read_tar(&f, &tar, &l), 0);
+	CHECK(tree_find(l->tree, "after"));
+	CHECK_INT(l->tree->n, 2);
+}
+
 /* --- several entries for one name --- */
 
 static void the_last_entry_of_a_name_wins(void)
@@ -590,6 +608,7 @@ int main(void)
 	RUN(pax_numbers_replace_the_header);
 	RUN(extended_attributes_are_kept_and_sorted);
 	RUN(sparse_files_of_gnu_and_pax_are_whole);
+	RUN(data_that_nobody_asked_for_is_skipped);
 	RUN(the_last_entry_of_a_name_wins);
 	RUN(a_file_below_a_link_goes_where_the_link_leads);
 	RUN(whiteouts_are_removals);
