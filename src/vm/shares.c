@@ -15,7 +15,8 @@
  * on a small tmpfs below the runtime directory: shares/0, shares/1, …
  *
  * Then either a virtiofsd serves the tree, or QEMU itself does, by 9p, from a descriptor.
- * Only root can run Debian 12's virtiofsd.
+ * Debian 12's virtiofsd wants to be root; an ordinary user's is, in a user namespace in which
+ * root is that user and nobody else exists.
  */
 
 #include "vm/shares.h"
@@ -282,6 +283,14 @@ static int add_source(struct strv *argv, int tree)
 				    quoted);
 }
 
+static int add_become_root(struct strv *argv)
+{
+	int r = strv_add(argv, "unshare");
+
+	r = r ?: strv_add(argv, "--user");
+	return r ?: strv_add(argv, "--map-root-user");
+}
+
 static int start_virtiofsd(const struct share *share, const struct shares_with *w,
 			   struct qemu_share *ret, struct volt_error *e)
 {
@@ -294,7 +303,9 @@ static int start_virtiofsd(const struct share *share, const struct shares_with *
 	r = connect_pair(w->runtime, ret->tag, &listening, &own);
 	if (r < 0)
 		return fail_code(e, r, "make a socket for virtiofsd");
-	r = strv_add(&argv, w->profile->virtiofsd);
+	if (geteuid() != 0)
+		r = add_become_root(&argv);
+	r = r ?: strv_add(&argv, w->profile->virtiofsd);
 	r = r ?: strv_addf(&argv, "--fd=%d", listening);
 	r = r ?: add_source(&argv, share->tree);
 	r = r ?: strv_add(&argv, "--thread-pool-size=4");
@@ -327,21 +338,48 @@ static int serve_by_9p(const struct share *share, struct qemu_share *ret,
 	return ret->fd < 0 ? fail_errno(e, "open a volume") : 0;
 }
 
+/* Tried in a child: who has made one cannot go back. */
+static int check_become_root(struct volt_error *e)
+{
+	_cleanup_strv_ struct strv argv = { 0 };
+	struct spawn s = SPAWN_INIT;
+	int r = add_become_root(&argv);
+
+	r = r ?: strv_add(&argv, "true");
+	if (r < 0)
+		return fail_oom(e);
+	s.argv = (const char *const *)argv.v;
+	return spawn_run(&s, 4096, NULL, e);
+}
+
+/* 9p where it is there is for ordinary users the one that needs nothing. */
 static int choose(const struct shares *s, const struct shares_with *w, bool *ret,
 		  struct volt_error *e)
 {
-	unsigned int abilities = w->abilities;
+	bool virtiofs = (w->abilities & KERNEL_VIRTIOFS) &&
+			(w->profile->capabilities & PROFILE_CAN_VIRTIOFS);
+	int r;
 
+	*ret = false;
 	if (s->n == 0)
 		return 0;
-	*ret = (abilities & KERNEL_VIRTIOFS) &&
-	       (w->profile->capabilities & PROFILE_CAN_VIRTIOFS) && geteuid() == 0;
-	if (*ret || (abilities & KERNEL_9P))
+	if (virtiofs && geteuid() == 0) {
+		*ret = true;
 		return 0;
-	return fail(e, ENOTSUP,
-		    "volumes: the guest's kernel has no 9p, and virtiofs needs %s",
-		    abilities & KERNEL_VIRTIOFS ? "root and virtiofsd"
-						: "another kernel");
+	}
+	if (w->abilities & KERNEL_9P)
+		return 0;
+	if (!virtiofs)
+		return fail(
+			e, ENOTSUP,
+			"volumes: the guest's kernel has no 9p, and virtiofs needs %s",
+			w->abilities & KERNEL_VIRTIOFS ? "virtiofsd" : "another kernel");
+	r = check_become_root(e);
+	*ret = r == 0;
+	return r < 0 ? fail_in(e, r,
+			       "volumes: the guest's kernel has no 9p, and virtiofs "
+			       "needs a user namespace")
+		     : 0;
 }
 
 int shares_serve(struct shares *s, const struct shares_with *w, struct qemu_share **ret,
