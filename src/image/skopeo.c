@@ -188,6 +188,12 @@ int skopeo_raw(const struct skopeo *s, const char *source, bool config, char **r
 
 /* --- errors --- */
 
+/* Go's \n and \t become a space: what is said is one line. */
+static char unescaped(char c)
+{
+	return c == 'n' || c == 't' ? ' ' : c;
+}
+
 /* The text of msg="…" in a line of its log, unescaped in place; or the whole. */
 static const char *message_of(char *said)
 {
@@ -198,10 +204,13 @@ static const char *message_of(char *said)
 	from += strlen("msg=\"");
 	to = from;
 	for (char *p = from; *p && *p != '"'; p++) {
-		if (*p == '\\' && p[1])
-			p++;
-		*to++ = *p;
+		char c = *p == '\\' && p[1] ? unescaped(*++p) : *p;
+
+		if (c != ' ' || to == from || to[-1] != ' ')
+			*to++ = c;
 	}
+	if (to > from && to[-1] == ' ')
+		to--;
 	*to = '\0';
 	return from;
 }

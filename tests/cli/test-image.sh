@@ -93,6 +93,14 @@ tags_name_and_unname() {
 	ok volt image exists busybox
 }
 
+what_skopeo_says_in_several_lines_is_one() {
+	mkdir "$T/directory"
+	run volt pull --authfile "$T/directory" 127.0.0.1:1/nothing:here
+	status 125
+	one_line_error 'occurred: \* reading JSON file .*is a directory'
+	rmdir "$T/directory"
+}
+
 images_are_listed_by_name() {
 	volt tag busybox 127.0.0.1:5000/team/busybox:v1
 	run volt images busybox
@@ -240,7 +248,8 @@ the_last_name_removes_the_image_and_prune_the_rest() {
 }
 
 tap_run an_oci_layout_is_loaded_by_its_name what_is_saved_loads_again_with_the_same_digest \
-	save_without_a_place_writes_to_stdout save_does_not_overwrite transports_of_skopeo_are_sources tags_name_and_unname images_are_listed_by_name \
+	save_without_a_place_writes_to_stdout save_does_not_overwrite transports_of_skopeo_are_sources tags_name_and_unname \
+	what_skopeo_says_in_several_lines_is_one images_are_listed_by_name \
 	a_name_that_is_not_there_is_named a_registry_that_does_not_answer_is_said \
 	a_registry_gives_and_takes a_broken_image_is_refused_and_leaves_nothing \
 	an_image_that_a_machine_uses_is_kept all_images_are_those_with_several_names_too the_last_name_removes_the_image_and_prune_the_rest

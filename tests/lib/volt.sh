@@ -12,6 +12,9 @@ export VOLT_ROOT=$T/root
 # Where the suite keeps what is made once: images, a kernel.
 shared=${VOLT_TEST_SHARED:-${VOLT%/*}/tests/shared}
 unset VOLT_QEMU XDG_DATA_HOME
+# Where skopeo looks for logins; without it, below /run, where a user may not even look.
+export XDG_RUNTIME_DIR=$T/xdg
+(umask 077 && mkdir "$XDG_RUNTIME_DIR")
 mkdir -p "$shared"
 
 volt() {
