@@ -316,17 +316,17 @@ static int handle_line(struct qmp *q, const char *line, size_t size)
 
 int qmp_feed(struct qmp *q, const char *bytes, size_t size)
 {
-	size_t at = 0;
+	size_t at = 0, seen = q->in.size; /* what was there has no newline */
 	char *newline;
 	int r;
 
 	if (q->state == QMP_GONE)
 		return -EPIPE;
 	r = buffer_add(&q->in, bytes, size, QMP_LINE_MAX);
-	while (r == 0 && q->state != QMP_GONE && at < q->in.size &&
-	       (newline = memchr(q->in.data + at, '\n', q->in.size - at))) {
+	while (r == 0 && q->state != QMP_GONE && seen < q->in.size &&
+	       (newline = memchr(q->in.data + seen, '\n', q->in.size - seen))) {
 		r = handle_line(q, q->in.data + at, (size_t)(newline - q->in.data) - at);
-		at = (size_t)(newline - q->in.data) + 1;
+		at = seen = (size_t)(newline - q->in.data) + 1;
 	}
 	if (at)
 		buffer_drop(&q->in, at);
