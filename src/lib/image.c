@@ -376,9 +376,10 @@ int volt_image_save(struct volt_ctx *ctx, const char *image, const char *path,
 {
 	enum image_format f;
 	struct images *is;
-	int r = image_format_parse(format, &f, e);
+	int r;
 
-	if (r == 0)
-		r = ctx_images(ctx, &is, e);
-	return r < 0 ? r : image_save(is, image, path, f, e);
+	if ((r = image_format_parse(format, &f, e)) < 0 ||
+	    (r = ctx_images(ctx, &is, e)) < 0)
+		return r;
+	return image_save(is, image, path, f, e);
 }
