@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@ struct option {
 	size_t size; /* of an integer or a bool; 0: a text */
 };
 
-static int set(const struct option *o, const char *value)
+static void set(const struct option *o, const char *value)
 {
 	long long n = value ? strtoll(value, NULL, 10) : 1;
 
@@ -27,7 +28,6 @@ static int set(const struct option *o, const char *value)
 		*(int *)o->to = (int)n;
 	else
 		*(int64_t *)o->to = n;
-	return 0;
 }
 
 static int parse(int argc, char **argv, struct supervise *o)
@@ -47,7 +47,6 @@ static int parse(int argc, char **argv, struct supervise *o)
 		{ "rootfs", &o->rootfs, sizeof(int64_t) },
 		{ "attach-stdin", &o->attach_stdin, sizeof(bool) },
 		{ "remove-on-failure", &o->remove_on_failure, sizeof(bool) },
-		{ "foreground", &o->foreground, sizeof(bool) },
 		{ "qemu-dir", &o->env.qemu_dir, 0 },
 	};
 
@@ -61,11 +60,23 @@ static int parse(int argc, char **argv, struct supervise *o)
 		       (strncmp(argv[i], "--", 2) != 0 ||
 			strcmp(argv[i] + 2, options[k].name) != 0))
 			k++;
-		if (k == ARRAY_SIZE(options) || set(&options[k], value) < 0)
+		if (k == ARRAY_SIZE(options))
 			return -1;
+		set(&options[k], value);
 	}
 	o->id = argc > 1 ? argv[argc - 1] : NULL;
 	return o->id && o->env.rootfd >= 0 && o->env.runfd >= 0 ? 0 : -1;
+}
+
+/* The one who started us waits for this process to end, not for the machine, and may want
+ * to unmount or remove the directory it was in. */
+static int leave(void)
+{
+	pid_t pid = fork();
+
+	if (pid > 0)
+		_exit(0);
+	return pid < 0 || setsid() < 0 ? -1 : chdir("/");
 }
 
 int main(int argc, char **argv)
@@ -78,10 +89,11 @@ int main(int argc, char **argv)
 			      "volt-supervisor: started by hand? use volt start\n");
 		return 125;
 	}
-	/* The one who started us waits for this process to end, not for the machine, and
-	 * may want to unmount or remove where it was. */
-	if (!o.foreground && (fork() != 0 || setsid() < 0 || chdir("/") < 0))
-		_exit(0);
+	if (leave() < 0) {
+		(void)fprintf(stderr, "volt-supervisor: go to the background: %s\n",
+			      strerrordesc_np(errno));
+		return 125;
+	}
 	if (supervise(&o, &e) < 0) {
 		(void)fprintf(stderr, "volt-supervisor: %s\n", e.msg);
 		return 125;

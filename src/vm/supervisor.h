@@ -17,7 +17,6 @@ struct supervise {
 	int attach_fd; /* an attachment that is there from the beginning */
 	bool attach_stdin;
 	bool remove_on_failure;
-	bool foreground; /* stay in this process */
 
 	/* What machine_prepare() found. */
 	int kernel_fd, initramfs_fd, root_fd, upper_fd;
