@@ -36,7 +36,7 @@ static bool is_of_another_boot(const struct state *st)
 
 int machine_finish_dead(struct machine *m, struct volt_error *e)
 {
-	struct undo_where w = { m->env->runfd, m->dirfd, m->id, false };
+	struct undo_where w = { m->env->runfd, m->id, false };
 	_cleanup_(state_done) struct state st = { 0 };
 	bool ended;
 

@@ -139,7 +139,7 @@ static void reap_orphans(void)
 /* All but the runtime directory, which lives as long as we do. */
 static void undo_run_only(struct sup *s)
 {
-	struct undo_where w = { s->o->env.runfd, s->m->dirfd, s->m->id, false };
+	struct undo_where w = { s->o->env.runfd, s->m->id, false };
 	struct undo rest = s->st.undo;
 	struct volt_error why;
 
@@ -446,7 +446,7 @@ static bool is_to_be_removed(const struct sup *s)
 /* After set_up() got as far as the state: everything is taken back and recorded. */
 static void finish(struct sup *s)
 {
-	struct undo_where w = { s->o->env.runfd, s->m->dirfd, s->m->id, false };
+	struct undo_where w = { s->o->env.runfd, s->m->id, false };
 	struct volt_error why = { 0 };
 	bool remove = is_to_be_removed(s);
 

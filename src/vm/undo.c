@@ -21,7 +21,6 @@
 static const char *const kind_texts[] = {
 	[UNDO_RUNTIME] = "runtime",
 	[UNDO_PROCESS] = "process",
-	[UNDO_FILE] = "file",
 };
 
 int undo_add(struct undo *u, const struct undo_item *item)
@@ -87,8 +86,6 @@ static int undo_one(const struct undo_item *item, const struct undo_where *w)
 	case UNDO_PROCESS:
 		/* Start times count from the boot: in another they can be a stranger's. */
 		return w->rebooted ? 0 : end_process(item);
-	case UNDO_FILE:
-		return remove_tree_at(w->dirfd, item->name);
 	}
 	return -EINVAL;
 }
@@ -127,8 +124,6 @@ json_t *undo_to_json(const struct undo *u)
 			bad |= json_object_set_new(o, "pid", json_integer(item->pid)) |
 			       json_object_set_new(o, "start",
 						   json_integer((json_int_t)item->start));
-		if (item->kind == UNDO_FILE)
-			bad |= json_object_set_new(o, "name", json_string(item->name));
 		if (json_array_append_new(a, o) | bad) {
 			json_decref(a);
 			return NULL;
@@ -139,12 +134,11 @@ json_t *undo_to_json(const struct undo *u)
 
 static int item_from_json(const json_t *o, struct undo_item *item, struct volt_error *e)
 {
-	const char *kind = "", *name = NULL;
+	const char *kind = "";
 	int64_t pid = 0, start = 0;
 	size_t k = 0;
 
 	TRY(json_get_string(o, "kind", &kind, e));
-	TRY(json_get_string(o, "name", &name, e));
 	TRY(json_get_int(o, "pid", 2, INT32_MAX, &pid, e));
 	TRY(json_get_int(o, "start", 0, INT64_MAX, &start, e));
 	while (k < ARRAY_SIZE(kind_texts) && strcmp(kind_texts[k], kind) != 0)
@@ -156,11 +150,6 @@ static int item_from_json(const json_t *o, struct undo_item *item, struct volt_e
 				    .start = (uint64_t)start };
 	if (item->kind == UNDO_PROCESS && pid == 0)
 		return fail(e, EINVAL, "a process to be ended has no 'pid'");
-	if (item->kind != UNDO_FILE)
-		return 0;
-	if (!name || !path_is_name(name) || strlen(name) >= sizeof(item->name))
-		return fail(e, EINVAL, "a file to be removed has no valid 'name'");
-	memcpy(item->name, name, strlen(name) + 1);
 	return 0;
 }
 

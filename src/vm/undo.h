@@ -14,15 +14,13 @@
  * it. Undoing is idempotent: an item whose object is not there is done. */
 enum undo_kind {
 	UNDO_RUNTIME, /* the directory below the runtime directory, sockets and all */
-	UNDO_PROCESS, /* a helper that may outlive its parent: pid and start time */
-	UNDO_FILE     /* a file of the machine's directory that must not outlive a run */
+	UNDO_PROCESS  /* a helper that may outlive its parent: pid and start time */
 };
 
 struct undo_item {
 	enum undo_kind kind;
 	pid_t pid;
 	uint64_t start; /* field 22 of /proc/PID/stat; tells a pid used again */
-	char name[32];
 };
 
 #define UNDO_MAX 16
@@ -33,8 +31,7 @@ struct undo {
 
 struct undo_where {
 	int runfd;      /* volt's runtime directory */
-	int dirfd;      /* the machine's directory */
-	const char *id; /* its name in both */
+	const char *id; /* the machine's name there */
 	bool rebooted;  /* the list is another boot's: its processes are gone */
 };
 
