@@ -170,7 +170,7 @@ static bool skip_options(struct volt_ctx *ctx, const struct poptOption *table, i
 static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_error *e)
 {
 	const struct cmd *c = NULL;
-	int i = 0, words = 0, first;
+	int i = 0, words = 0;
 
 	if (argc == 0 || !skip_options(ctx, global_options, argc, argv, &i))
 		return 0;
@@ -185,13 +185,14 @@ static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_er
 	if (cmd_find(argc - i, argv + i, &c, &words, NULL) < 0)
 		return 0;
 	i += words;
-	if (i >= argc || !skip_options(ctx, c->options, argc, argv, &i))
-		return 0;
-	first = i;
-	if (c->words == WORD_IMAGE_FIRST && argc - 1 > first)
-		(void)puts(":file"); /* the guest's words: as good a guess as any */
-	else
-		print_words(ctx, c->words);
+	for (; skip_options(ctx, c->options, argc, argv, &i); i++) {
+		if (i == argc - 1) {
+			print_words(ctx, c->words);
+		} else if (c->words == WORD_IMAGE_FIRST) {
+			(void)puts(":file"); /* the guest's words: as good as any */
+			break;
+		}
+	}
 	return 0;
 }
 

@@ -61,7 +61,8 @@ static int parse_and_run(const struct cmd *c, int argc, const char **argv,
 	_cleanup_(words_done) struct words w = { 0 };
 	int r;
 
-	r = options_parse(c->options, argc, argv, &w, e);
+	/* What follows an image to be run is the guest's. */
+	r = options_parse(c->options, c->words != WORD_IMAGE_FIRST, argc, argv, &w, e);
 	if (r < 0)
 		return r;
 	if (w.help)
@@ -119,7 +120,7 @@ static int run_main(int argc, const char **argv, struct volt_error *e)
 	_cleanup_(words_done) struct words w = { 0 };
 	int r;
 
-	r = options_parse(global_options, argc, argv, &w, e);
+	r = options_parse(global_options, false, argc, argv, &w, e);
 	if (r < 0) {
 		(void)fprintf(stderr, "volt: %s\n", e->msg);
 		return r;

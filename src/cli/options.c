@@ -194,8 +194,8 @@ static int count(const char **v)
 	return n;
 }
 
-int options_parse(const struct poptOption *options, int argc, const char **argv,
-		  struct words *ret, struct volt_error *e)
+int options_parse(const struct poptOption *options, bool mixed, int argc,
+		  const char **argv, struct words *ret, struct volt_error *e)
 {
 	char mark;
 	int help = 0, r;
@@ -212,7 +212,7 @@ int options_parse(const struct poptOption *options, int argc, const char **argv,
 	if (r < 0)
 		return r;
 	w.context = poptGetContext("volt", argc, (const char **)w.shown.v, table,
-				   POPT_CONTEXT_POSIXMEHARDER);
+				   mixed ? 0 : POPT_CONTEXT_POSIXMEHARDER);
 	if (!w.context)
 		return fail_oom(e);
 

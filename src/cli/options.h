@@ -21,10 +21,11 @@ struct words {
 };
 void words_done(struct words *w);
 
-/* Parses up to the first word that is no option (argv[0] is the program's title) into the
- * variables that @options names. A flag may be followed by "=true" or "=false". */
-int options_parse(const struct poptOption *options, int argc, const char **argv,
-		  struct words *ret, struct volt_error *e);
+/* Parses options (argv[0] is the program's title) into the variables that @options names,
+ * up to "--" and, unless they may be @mixed with them, the first word that is none. A flag
+ * may be followed by "=true" or "=false". */
+int options_parse(const struct poptOption *options, bool mixed, int argc,
+		  const char **argv, struct words *ret, struct volt_error *e);
 
 /* Calls @fn for each option, also in included tables; stops at its first result that is
  * not 0 and returns it. */

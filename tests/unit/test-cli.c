@@ -26,7 +26,7 @@ static const struct poptOption options[] = {
 	POPT_TABLEEND
 };
 
-static int parse(const char **argv, struct words *w, struct volt_error *e)
+static int parse_as(bool mixed, const char **argv, struct words *w, struct volt_error *e)
 {
 	int n = 0;
 
@@ -35,7 +35,12 @@ static int parse(const char **argv, struct words *w, struct volt_error *e)
 	text = NULL;
 	while (argv[n])
 		n++;
-	return options_parse(options, n, argv, w, e);
+	return options_parse(options, mixed, n, argv, w, e);
+}
+
+static int parse(const char **argv, struct words *w, struct volt_error *e)
+{
+	return parse_as(false, argv, w, e);
 }
 
 #define ARGV(...) ((const char *[]){ "volt test", __VA_ARGS__, NULL })
@@ -49,6 +54,27 @@ static void options_end_at_the_first_word(void)
 	CHECK_INT(w.n, 3);
 	CHECK_STR(w.v[1], "-t");
 	CHECK(!text);
+}
+
+static void options_may_stand_among_words(void)
+{
+	_cleanup_(words_done) struct words w = { 0 }, ended = { 0 };
+	struct volt_error e = { 0 };
+
+	CHECK_INT(parse_as(true, ARGV("a", "-t", "x!#:+", "b!#:+", "-f", "c"), &w, &e),
+		  0);
+	CHECK_STR(text, "x!#:+");
+	CHECK_INT(flag, 1);
+	CHECK_INT(w.n, 3);
+	CHECK_STR(w.v[0], "a");
+	CHECK_STR(w.v[1], "b!#:+");
+	CHECK_STR(w.v[2], "c");
+	CHECK_INT(parse_as(true, ARGV("a", "--", "-f", "b"), &ended, &e), 0);
+	CHECK_INT(flag, 0);
+	CHECK_INT(ended.n, 3);
+	CHECK_STR(ended.v[1], "-f");
+	CHECK_INT(parse_as(true, ARGV("a", "--nope"), &ended, &e), -EINVAL);
+	CHECK(strstr(e.msg, "unknown option '--nope'"));
 }
 
 static void a_double_dash_ends_options_and_is_no_word(void)
@@ -431,6 +457,7 @@ static void no_detach_keys_let_everything_through(void)
 int main(void)
 {
 	RUN(options_end_at_the_first_word);
+	RUN(options_may_stand_among_words);
 	RUN(a_double_dash_ends_options_and_is_no_word);
 	RUN(short_options_combine_with_values);
 	RUN(flags_take_a_value_after_an_equals_sign);
