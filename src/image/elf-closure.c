@@ -28,6 +28,7 @@
 
 #define CACHE_MAX   ((size_t)64 << 20)
 #define MEMBERS_MAX 4096u
+#define DIRS_MAX    1024u /* of one RPATH: each is looked into for every library */
 
 struct search {
 	const char *root;
@@ -205,7 +206,7 @@ static int try_list(struct search *s, const char *list, size_t owner, const char
 	(void)snprintf(lib, sizeof(lib), "lib/%s", multiarch(&s->c.v[0].file));
 	directory_of(s->c.v[owner].host + strlen(s->root), host_origin);
 	directory_of(s->c.v[owner].image, image_origin);
-	while (list && r == 0) {
+	for (unsigned i = 0; list && r == 0 && i < DIRS_MAX; i++) {
 		size_t n = strcspn(list, ":");
 
 		if (expand(list, n, host_origin, lib, host) &&

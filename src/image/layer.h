@@ -29,7 +29,8 @@ int layer_load(const struct store *s, const struct digest *d, struct layer **ret
 	       struct volt_error *e);
 
 /* The bytes of such an object; the caller frees. A merged tree is a layer that removes
- * nothing and implies nothing. @text is taken over on success (and so are its strings). */
+ * nothing and implies nothing. layer_decode() takes @bytes over on success: strings of the
+ * layer lie in them. */
 int layer_encode(const struct layer *l, char **ret, size_t *ret_size,
 		 struct volt_error *e);
 int layer_decode(char *bytes, size_t size, struct layer **ret, struct volt_error *e);

@@ -64,7 +64,8 @@ const struct tree_entry *tree_builder_obstacle(const struct tree_builder *b,
 size_t tree_builder_count(const struct tree_builder *b);
 size_t tree_builder_memory(const struct tree_builder *b);
 
-/* Sorts, adds the parents that are missing (0755, owned by 0:0, time 0, TREE_IMPLIED), resolves the
- * hard links: the first name in order is the file, the others refer to it. -ENOTDIR: an
- * entry's parent is no directory. The builder is empty afterwards, also on failure. */
+/* Sorts, adds the parents that are missing (0755, owned by 0:0, time 0, TREE_IMPLIED), and
+ * resolves the hard links: the first name in order is the file, the others refer to it.
+ * -ENOTDIR: an entry's parent is no directory. The builder is empty afterwards, also on
+ * failure. */
 int tree_builder_finish(struct tree_builder *b, struct tree **ret, struct volt_error *e);

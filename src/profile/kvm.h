@@ -20,8 +20,8 @@ struct kvm_verdict {
 };
 
 /* @runfd is volt's run directory: the verdict of the tiny guest is kept there for the rest
- * of the boot, so that only the first machine pays for it (about 0.1 s where KVM is in
- * trouble, a few ms elsewhere). With @fresh, or @runfd -1, it runs anew. An unusable KVM
+ * of the boot, so that only the first machine pays for it (40 ms where KVM is in trouble,
+ * 1-2 ms elsewhere). With @fresh, or @runfd -1, it runs anew. An unusable KVM
  * is a verdict, not an error. */
 int kvm_probe(int runfd, bool fresh, struct kvm_verdict *ret, struct volt_error *e);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* rootfs-writer ROOT TREE [files]: makes everything that the rootfs layer makes: the image and the
- * hard-link tree of TREE, and a disk in ROOT; with
- * "files", not the hard-link tree. For test-rootfs-crash, which kills it at every
- * call. It can be run again on what is left. */
+/* rootfs-writer ROOT TREE [files]: makes everything that the rootfs layer makes: the image
+ * and the hard-link tree of TREE, and a disk in ROOT; with "files", not the hard-link tree.
+ * For test-rootfs-crash, which kills it at every call. It can be run again on what is
+ * left. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
