@@ -10,10 +10,12 @@
 
 static struct {
 	const char *format;
-	int digests, no_heading, no_trunc, quiet;
+	int all, digests, no_heading, no_trunc, quiet;
 } o;
 
 static const struct poptOption options[] = {
+	{ "all", 'a', POPT_ARG_NONE, &o.all, 0,
+	  "As podman's; there are no intermediate images", NULL },
 	{ "digests", 0, POPT_ARG_NONE, &o.digests, 0, "Show the manifests' digests",
 	  NULL },
 	OPTION_FORMAT(&o.format),
