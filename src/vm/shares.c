@@ -31,6 +31,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 #include "base/error.h"
 #include "base/io.h"
@@ -42,8 +43,15 @@
 
 #define MOUNTS_NAME "shares"
 
+void shares_unwatch(struct shares *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		s->v[i].server = sd_event_source_disable_unref(s->v[i].server);
+}
+
 void shares_done(struct shares *s)
 {
+	shares_unwatch(s);
 	for (size_t i = 0; i < s->n; i++)
 		closep(&s->v[i].tree);
 	free(s->v);
@@ -291,10 +299,19 @@ static int add_become_root(struct strv *argv)
 	return r ?: strv_add(argv, "--map-root-user");
 }
 
-static int start_virtiofsd(const struct share *share, const struct shares_with *w,
+/* Without it whatever touches the volume waits for ever. Takes @pidfd on success. */
+static int watch_virtiofsd(struct share *share, const struct shares_with *w, int pidfd)
+{
+	int r = sd_event_add_child_pidfd(w->ev, &share->server, pidfd, WEXITED, w->ended,
+					 w->data);
+
+	return r < 0 ? r : sd_event_source_set_child_pidfd_own(share->server, 1);
+}
+
+static int start_virtiofsd(struct share *share, const struct shares_with *w,
 			   struct qemu_share *ret, struct volt_error *e)
 {
-	_cleanup_close_ int listening = -1, own = -1;
+	_cleanup_close_ int listening = -1, own = -1, pidfd = -1;
 	_cleanup_strv_ struct strv argv = { 0 };
 	struct spawn s = SPAWN_INIT;
 	pid_t pid;
@@ -316,13 +333,16 @@ static int start_virtiofsd(const struct share *share, const struct shares_with *
 	s.n_keep_fds = 1;
 	s.err = w->errors;
 	s.die_with_parent = true;
-	r = spawn_start(&s, &pid, NULL, e);
+	r = spawn_start(&s, &pid, &pidfd, e);
 	if (r < 0)
 		return r;
 	/* One too many for the list ends with QEMU's socket and with us all the same. */
 	r = undo_add_process(w->undo, pid);
-	if (r < 0 && r != -ENOSPC)
-		return fail_code(e, r, "remember virtiofsd");
+	if (r == 0 || r == -ENOSPC)
+		r = watch_virtiofsd(share, w, pidfd);
+	if (r < 0)
+		return fail_code(e, r, "watch virtiofsd");
+	(void)TAKE_FD(pidfd);
 	ret->fd = TAKE_FD(own);
 	return 0;
 }

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
+#include <systemd/sd-event.h>
 
 #include "volt.h"
 
@@ -16,6 +17,7 @@ struct share {
 	int tree; /* the directory that is shown, read-only where the volume is */
 	bool read_only;
 	bool file; /* it holds one file, named FILE_IN_SHARE, and nothing else */
+	sd_event_source *server; /* tells of its virtiofsd's end, while there is one */
 };
 
 #define FILE_IN_SHARE "file"
@@ -45,6 +47,9 @@ struct shares_with {
 	int runtime;            /* for sockets */
 	int errors;             /* stderr of what is started */
 	struct undo *undo;      /* the processes are added to it */
+	sd_event *ev;
+	sd_event_child_handler_t ended; /* a virtiofsd has, by itself */
+	void *data;
 };
 
 /* For one run: starts what serves them, a virtiofsd each where the kernel, QEMU and our
@@ -53,3 +58,6 @@ struct shares_with {
 int shares_serve(struct shares *s, const struct shares_with *w, struct qemu_share **ret,
 		 struct volt_error *e);
 void shares_served(const struct shares *s, struct qemu_share *served);
+
+/* What serves them may end now. */
+void shares_unwatch(struct shares *s);

@@ -36,6 +36,7 @@
 #define BOOT_LIMIT_S     180
 #define KVM_LIMIT_S      15 /* for HELLO, where TCG can be tried instead */
 #define START_LIMIT_S    120
+#define LOST_AFTER_S     3
 #define BACKLOG_LOW      65536u
 #define EXIT_SIGNAL_BASE 128
 #define PRIORITY_EXIT    1000
@@ -332,6 +333,8 @@ void run_free(struct sup *s)
 	net_link_done(&r->link);
 	profile_free(r->profile);
 	closep(&r->qemu_pidfd);
+	r->volume_lost = sd_event_source_disable_unref(r->volume_lost);
+	shares_unwatch(&s->shares);
 	console_reset(s->console);
 	*r = (struct run){ .link = NET_LINK_INIT, .qemu_pidfd = -1 };
 }
@@ -349,6 +352,29 @@ static int on_passt_exit(sd_event_source *source, const siginfo_t *si, void *dat
 		run_broken(s, "%s", reason);
 		stop_qemu_now(s);
 	}
+	return 0;
+}
+
+static int on_volume_lost(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct sup *s = data;
+
+	if (s->run.qemu && s->run.outcome == OUTCOME_NONE && !s->stop_wanted) {
+		run_broken(s, "virtiofsd ended: a volume is lost");
+		stop_qemu_now(s);
+	}
+	return 0;
+}
+
+/* It ends with QEMU, which lets go of it first and may take a moment for the rest. */
+static int on_virtiofsd_exit(sd_event_source *source, const siginfo_t *si, void *data)
+{
+	struct sup *s = data;
+
+	if (!s->run.volume_lost)
+		(void)sd_event_add_time_relative(
+			s->ev, &s->run.volume_lost, CLOCK_BOOTTIME,
+			LOST_AFTER_S * 1000000ull, 0, on_volume_lost, s);
 	return 0;
 }
 
@@ -509,7 +535,10 @@ static int start_qemu(struct sup *s, struct channels *c, struct volt_error *e)
 				    .abilities = s->o->abilities,
 				    .runtime = s->runtime,
 				    .errors = c->theirs[CHANNEL_ERRORS],
-				    .undo = &s->st.undo };
+				    .undo = &s->st.undo,
+				    .ev = s->ev,
+				    .ended = on_virtiofsd_exit,
+				    .data = s };
 	bool emulated = s->accel != ACCEL_KVM;
 	int r;
 

@@ -37,7 +37,8 @@ struct run {
 	sd_event_source *qemu_exit;
 	struct qmp *qmp;
 	struct agent *agent;
-	sd_event_source *patience; /* for the next sign of progress */
+	sd_event_source *patience;    /* for the next sign of progress */
+	sd_event_source *volume_lost; /* its server ended: QEMU has a while to follow */
 	enum outcome outcome;
 	int code;
 	bool oom;

@@ -46,6 +46,26 @@ killed_qemu_is_recorded_and_undone() {
 	volt rm -f qemu >/dev/null
 }
 
+# Root's volumes have a server each; without it the guest would wait for ever.
+killed_virtiofsd_ends_its_machine() {
+	local p server=
+	mkdir "$T/volume"
+	start_one volume -v "$T/volume:/v" || return
+	for p in $(family "$(pid volume supervisor)"); do
+		grep -aq virtiofsd "/proc/$p/cmdline" 2>/dev/null && server=$p
+	done
+	if [ "$(id -u)" = 0 ]; then
+		kill -9 "$server"
+		run volt wait volume
+		stdout 125
+		is "$(state_of volume)" failed
+		like "$(inspect volume .state.reason)" '^virtiofsd ended'
+	else
+		is "$server" '' 'a virtiofsd of a user who cannot run one'
+	fi
+	volt rm -f volume >/dev/null
+}
+
 killed_supervisor_takes_qemu_along_and_the_next_command_cleans_up() {
 	free_port
 	start_one sup -p "$port:80" || return
@@ -202,7 +222,7 @@ kill_9_of_load_and_rm_leaves_a_whole_store() {
 	status 0
 }
 
-tap_run killed_qemu_is_recorded_and_undone \
+tap_run killed_qemu_is_recorded_and_undone killed_virtiofsd_ends_its_machine \
 	killed_supervisor_takes_qemu_along_and_the_next_command_cleans_up \
 	killed_supervisor_of_a_machine_with_rm_leaves_nothing \
 	killed_client_leaves_a_detached_machine_alone \
