@@ -24,12 +24,11 @@ static bool is_printable(const unsigned char *s, size_t size)
 {
 	switch (s[0]) {
 	case 0xc2: /* C1 */
-		return s[1] >= 0xa0;
 	case 0xe0: /* a shorter sequence says the same */
 		return s[1] >= 0xa0;
 	case 0xed: /* surrogates */
 		return s[1] < 0xa0;
-	case 0xf0:
+	case 0xf0: /* as 0xe0 */
 		return s[1] >= 0x90;
 	case 0xf4: /* beyond the last one */
 		return s[1] < 0x90;
