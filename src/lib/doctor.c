@@ -123,22 +123,8 @@ static void check_namespaces(struct doctor *d)
 		report(d, "user namespaces", GOOD, "can be made", "");
 	else
 		report(d, "user namespaces", WARNING, e.msg,
-		       "QEMU's helpers are less confined; see "
+		       "passt does not start without, nor do users' read-only volumes; see "
 		       "kernel.unprivileged_userns_clone and user.max_user_namespaces");
-}
-
-static void check_cgroups(struct doctor *d)
-{
-	struct statfs f;
-
-	if (statfs("/sys/fs/cgroup", &f) < 0)
-		report(d, "cgroups", WARNING, "not mounted",
-		       "machines are bounded by QEMU alone");
-	else if (f.f_type == 0x63677270) /* CGROUP2_SUPER_MAGIC */
-		report(d, "cgroups", GOOD, "version 2", "");
-	else
-		report(d, "cgroups", WARNING, "version 1 or hybrid",
-		       "machines are bounded by QEMU alone");
 }
 
 static void check_space(struct doctor *d)
@@ -231,7 +217,6 @@ int volt_doctor(struct volt_ctx *ctx, char **ret, struct volt_error *e)
 	check_program(&d, "buildah", WARNING,
 		      "no Containerfile can be built; apt install buildah");
 	check_namespaces(&d);
-	check_cgroups(&d);
 	check_space(&d);
 	check_store(&d);
 	check_run(&d);
