@@ -77,9 +77,8 @@ def make_root():
     os.symlink("/run/nowhere/resolv.conf", root + "/etc/resolv.conf")
     with open(root + "/bin/noexec", "w") as f:
         f.write("x")
-    os.chown(root + "/bin/noexec", 0, 0)
     os.chmod(root + "/bin/noexec", 0o644)
-    subprocess.run(["mkfs.erofs", directory + "/root.erofs", root], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["mkfs.erofs", "--all-root", directory + "/root.erofs", root], check=True, stdout=subprocess.DEVNULL)
 
 
 def boot(machine=MACHINE, disks=(), **more):
