@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -143,6 +144,18 @@ static int become(uid_t uid, gid_t gid)
 	return 0;
 }
 
+/* Not beyond what the caller itself is limited to. */
+static int limit_files(uint64_t max)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_FSIZE, &l) < 0)
+		return -1;
+	if (max < l.rlim_cur)
+		l.rlim_cur = max;
+	return setrlimit(RLIMIT_FSIZE, &l);
+}
+
 static int child_setup(struct child *c)
 {
 	int r = c->s->uid ? become(c->s->uid, c->s->gid) : 0;
@@ -162,6 +175,8 @@ static int child_setup(struct child *c)
 	    dup2(c->out, 1) < 0 || dup2(c->err, 2) < 0)
 		return -errno;
 	if (c->s->cwd >= 0 && fchdir(c->s->cwd) < 0)
+		return -errno;
+	if (c->s->max_file > 0 && limit_files(c->s->max_file) < 0)
 		return -errno;
 	for (size_t i = 0; i < c->s->n_keep_fds; i++)
 		if (fcntl(c->s->keep_fds[i], F_SETFD, 0) < 0)

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "volt.h"
@@ -20,6 +21,7 @@ struct spawn {
 	bool die_with_parent; /* PR_SET_PDEATHSIG(SIGKILL) */
 	uid_t uid;            /* become this user, without other groups; 0: stay */
 	gid_t gid;            /* with @uid */
+	uint64_t max_file; /* bytes of any file it writes (RLIMIT_FSIZE); 0: no limit */
 };
 #define SPAWN_INIT                                        \
 	{                                                 \

@@ -153,6 +153,7 @@ static int run_start(struct run *r, const struct fetch *f, const struct strv *ar
 	s.err = r->log;
 	s.cwd = f->staging->dir;
 	s.die_with_parent = true;
+	s.max_file = f->max;
 	return spawn_start(&s, &r->pid, &r->pidfd, e);
 }
 

@@ -20,6 +20,7 @@ struct fetch {
 	int blobs;                       /* FETCH_LAYOUT_BLOBS or FETCH_DIR */
 	const struct manifest *manifest; /* NULL: not known yet */
 	uint64_t total;  /* bytes of the layers that are to come, 0: not known */
+	uint64_t max;    /* of the largest, and some; 0: not known */
 	unsigned layers; /* how many, 0: not known */
 };
 

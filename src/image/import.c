@@ -16,11 +16,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "base/io.h"
 #include "base/json.h"
 #include "base/path.h"
 #include "store/sha256.h"
+
+/* What skopeo writes besides layers: documents, and caches of its own. */
+#define OTHER_FILES_MAX ((uint64_t)1 << 30)
 
 int import_begin(struct images *is, const char *blobs, struct import *im,
 		 struct volt_error *e)
@@ -194,14 +198,32 @@ int import_link_held(struct import *im, struct volt_error *e)
 	return all ? 1 : 0;
 }
 
-static void count_missing(const struct import *im, struct fetch *f)
+/* What is to come, by the manifest. That is refused where the disk cannot take it, and
+ * skopeo may not write a larger file than that: a registry might go on for ever. */
+static int count_missing(const struct import *im, struct fetch *f, struct volt_error *e)
 {
+	struct statvfs v;
+	uint64_t room;
+
+	if (fstatvfs(im->blobs, &v) < 0)
+		return fail_errno(e, "look how full the disk is");
+	room = v.f_bavail * v.f_frsize;
+	f->max = OTHER_FILES_MAX;
 	for (size_t i = 0; i < im->manifest->n_layers; i++) {
+		uint64_t size = im->layers[i].size;
+
 		if (im->held[i])
 			continue;
-		f->total += im->layers[i].size;
+		if (size > room - f->total)
+			return fail(
+				e, ENOSPC,
+				"its layers are larger than what is free on the disk, %llu bytes",
+				(unsigned long long)room);
+		f->total += size;
 		f->layers++;
+		f->max = size > f->max ? size : f->max;
 	}
+	return 0;
 }
 
 static int read_manifest(struct import *im, struct volt_error *e)
@@ -234,11 +256,10 @@ int import_copy(struct import *im, const struct strv *args, struct volt_error *e
 			   .unpack = im->unpack,
 			   .blobs = im->blobs,
 			   .manifest = im->manifest };
-	int r;
+	int r = im->manifest ? count_missing(im, &f, e) : 0;
 
-	if (im->manifest)
-		count_missing(im, &f);
-	r = fetch_copy(&f, args, e);
+	if (r == 0)
+		r = fetch_copy(&f, args, e);
 	if (r == 0 && !im->manifest)
 		r = read_manifest(im, e);
 	if (r == 0)

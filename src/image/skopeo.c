@@ -236,6 +236,7 @@ static const struct {
 	{ "connection refused", ECONNREFUSED, NULL },
 	{ "i/o timeout", ETIMEDOUT, NULL },
 	{ "no space left on device", ENOSPC, "the disk is full" },
+	{ "file too large", EFBIG, "a layer is larger than the manifest says" },
 	{ "no such file or directory", ENOENT, NULL },
 	{ "does not resolve to an image ID", ENOENT, "there is no such image" },
 	{ "identifier is not an image", ENOENT, "there is no such image" },

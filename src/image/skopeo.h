@@ -34,5 +34,5 @@ int skopeo_run(int cwd, const struct strv *args, size_t max_out, char **ret_out,
 	       struct volt_error *e);
 
 /* Turns what skopeo said last into an error worth reading: -ENOENT, -EACCES,
- * -ECONNREFUSED, -ENOSPC or -EIO. */
+ * -ECONNREFUSED, -ENOSPC, -EFBIG or -EIO. */
 int skopeo_explain(const char *said, struct volt_error *e);

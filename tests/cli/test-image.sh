@@ -177,6 +177,41 @@ a_registry_gives_and_takes() {
 	rm -rf "$T/second"
 }
 
+# One layer of 2^60 bytes, which nobody could hold.
+a_layer_that_cannot_fit_is_refused_before_it_is_fetched() {
+	free_port
+	python3 - "$port" <<-'END' >/dev/null 2>"$T/boaster.log" &
+		import hashlib, http.server, json, sys
+		kind = "application/vnd.oci.image."
+		def blob(what, size):
+		    return {"mediaType": kind + what, "digest": "sha256:" + "1" * 64, "size": size}
+		manifest = json.dumps({"schemaVersion": 2, "mediaType": kind + "manifest.v1+json",
+		    "config": blob("config.v1+json", 2), "layers": [blob("layer.v1.tar+gzip", 1 << 60)]}).encode()
+		class Registry(http.server.BaseHTTPRequestHandler):
+		    def do_GET(self):
+		        found = "/manifests/" in self.path or self.path == "/v2/"
+		        if not found:
+		            sys.stderr.write("asked for " + self.path)
+		        self.send_response(200 if found else 404)
+		        self.send_header("Content-Type", kind + "manifest.v1+json")
+		        self.send_header("Docker-Content-Digest", "sha256:" + hashlib.sha256(manifest).hexdigest())
+		        self.send_header("Content-Length", str(len(manifest)))
+		        self.end_headers()
+		        self.wfile.write(manifest)
+		    do_HEAD = do_GET
+		    def log_message(self, *words):
+		        pass
+		http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Registry).serve_forever()
+	END
+	at_exit "kill $!"
+	wait_for 20 curl -fsS "http://127.0.0.1:$port/v2/" || return
+	run volt pull --tls-verify=false "127.0.0.1:$port/a/boast:v1"
+	status 125
+	stdout ''
+	one_line_error 'its layers are larger than what is free on the disk'
+	is "$(cat "$T/boaster.log")" '' 'blobs that were asked for'
+}
+
 # broken NAME SCRIPT: a copy of the layout, made wrong by a script that runs in it.
 broken() {
 	cp -r "$static" "$T/$1"
@@ -251,5 +286,6 @@ tap_run an_oci_layout_is_loaded_by_its_name what_is_saved_loads_again_with_the_s
 	save_without_a_place_writes_to_stdout save_does_not_overwrite transports_of_skopeo_are_sources tags_name_and_unname \
 	what_skopeo_says_in_several_lines_is_one images_are_listed_by_name \
 	a_name_that_is_not_there_is_named a_registry_that_does_not_answer_is_said \
-	a_registry_gives_and_takes a_broken_image_is_refused_and_leaves_nothing \
+	a_registry_gives_and_takes a_layer_that_cannot_fit_is_refused_before_it_is_fetched \
+	a_broken_image_is_refused_and_leaves_nothing \
 	an_image_that_a_machine_uses_is_kept all_images_are_those_with_several_names_too the_last_name_removes_the_image_and_prune_the_rest

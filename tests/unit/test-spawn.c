@@ -127,6 +127,19 @@ static void a_caller_without_stdio_is_served_as_well(void)
 	CHECK_INT(status, 0);
 }
 
+static void files_of_a_child_can_be_limited(void)
+{
+	const char *argv[] = { "sh", "-c", "ulimit -f", NULL };
+	_cleanup_free_ char *out = NULL;
+	struct spawn s = SPAWN_INIT;
+	struct volt_error e = { 0 };
+
+	s.argv = argv;
+	s.max_file = 512 * 77;
+	CHECK_INT(spawn_run(&s, 100, &out, &e), 0);
+	CHECK_STR(out, "77\n");
+}
+
 static void secrets_in_the_environment_are_not_passed_on(void)
 {
 	_cleanup_free_ char *out = NULL;
@@ -162,6 +175,7 @@ int main(void)
 	RUN(missing_program_is_named);
 	RUN(child_has_only_the_descriptors_it_was_given);
 	RUN(a_caller_without_stdio_is_served_as_well);
+	RUN(files_of_a_child_can_be_limited);
 	RUN(secrets_in_the_environment_are_not_passed_on);
 	RUN(signal_mask_is_clean);
 	return tap_done();
