@@ -198,6 +198,7 @@ int main(void)
 					     "source/arch/x86/kernel",
 					     "source/arch/x86/kernel/apic" };
 	char init[256];
+	int tmp;
 	struct store *store;
 
 	if (!mkdtemp(root) || (rootfd = open(root, O_RDONLY | O_DIRECTORY)) < 0 ||
@@ -224,6 +225,8 @@ int main(void)
 	RUN(sources_that_are_not_there_are_named);
 	RUN(what_a_dead_build_has_left_is_removed);
 	store_close(store);
-	(void)remove_tree_at(AT_FDCWD, root);
+	tmp = open("/tmp", O_PATH | O_DIRECTORY);
+	if (remove_tree_at(tmp, root + strlen("/tmp/")) < 0)
+		return 1;
 	return tap_done();
 }
