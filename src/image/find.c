@@ -142,8 +142,7 @@ static int find_id(struct images *is, const char *hex, struct image **ret,
 	}
 	if (found == SIZE_MAX)
 		return -ENOENT;
-	*ret = TAKE_PTR(all.v[found]);
-	return 0;
+	return image_load_ref(is, &all.v[found]->manifest, NULL, ret, e);
 }
 
 int image_find(struct images *is, const char *text, struct image **ret,

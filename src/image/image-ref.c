@@ -172,9 +172,6 @@ static int read_ref(struct images *is, const char *hex, struct image **ret,
 		return r;
 	if (parse_ref(j, img) < 0)
 		return fail(e, EBADMSG, "the ref of image '%s' is broken", hex);
-	r = load_config(is, img, e);
-	if (r < 0)
-		return fail_in(e, r, "image '%s'", hex);
 	*ret = TAKE_PTR(img);
 	return 0;
 }
@@ -198,8 +195,12 @@ int image_load_ref(struct images *is, const struct digest *manifest, const char 
 	int r;
 
 	r = read_ref(is, digest_hex(manifest, hex), &img, e);
-	if (r == 0)
-		r = names_load(is, &t, e);
+	if (r < 0)
+		return r;
+	r = load_config(is, img, e);
+	if (r < 0)
+		return fail_in(e, r, "image '%s'", hex);
+	r = names_load(is, &t, e);
 	if (r == 0)
 		r = add_names(img, &t, e);
 	if (r < 0)

@@ -73,7 +73,7 @@ int image_ref_write(struct images *is, const struct image_ref *ref, struct volt_
 int image_load_ref(struct images *is, const struct digest *manifest, const char *name,
 		   struct image **ret, struct volt_error *e);
 
-/* All of them; one that is broken is logged and left out. */
+/* All of them, without their configs; one whose ref is broken is logged and left out. */
 struct image_array {
 	struct image **v;
 	size_t n;

@@ -460,6 +460,32 @@ static void a_broken_record_does_not_hide_the_others(void)
 	CHECK_INT(json_array_size(list), 1);
 }
 
+/* It is of no use, but it is there, and it goes. */
+static void an_image_with_a_damaged_config_is_listed_and_pruned(void)
+{
+	_cleanup_world_ struct world w;
+	_cleanup_(image_freep) struct image *img = NULL;
+	struct image_removed gone = { 0 };
+	json_auto_t *list = NULL;
+	char path[128], hex[DIGEST_HEX_SIZE];
+	size_t deleted;
+
+	CHECK(world_open(&w));
+	CHECK_INT(pull_text(&w, "1", "app", &img), 0);
+	(void)snprintf(path, sizeof(path), "cas/objects/%s",
+		       digest_hex(&img->config, hex));
+	CHECK_INT(unlinkat(w.f.root, path, 0), 0);
+	CHECK_INT(write_file_atomic(w.f.root, "torn", "{", 1, 0444), 0);
+	CHECK_INT(renameat(w.f.root, "torn", w.f.root, path), 0);
+	CHECK_INT(image_list(w.is, &list, &w.f.e), 0);
+	CHECK_INT(json_array_size(list), 1);
+	CHECK_INT(image_prune(w.is, true, &gone, &w.f.e), 0);
+	deleted = gone.deleted.n;
+	image_removed_done(&gone);
+	CHECK_INT(deleted, 1);
+	CHECK_INT(count(&w, "cas/objects"), 0);
+}
+
 static void the_list_is_newest_first(void)
 {
 	_cleanup_world_ struct world w;
@@ -757,6 +783,7 @@ int main(void)
 	RUN(b2_no_two_names_are_one);
 	RUN(b3_a_name_that_moves_leaves_the_old_image_as_it_was);
 	RUN(a_broken_record_does_not_hide_the_others);
+	RUN(an_image_with_a_damaged_config_is_listed_and_pruned);
 	RUN(the_list_is_newest_first);
 	RUN(inspect_has_what_podman_has);
 	RUN(the_last_name_takes_the_image_with_it);
