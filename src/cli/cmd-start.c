@@ -8,7 +8,9 @@
 #include "cli/select.h"
 #include "cli/session.h"
 
-static struct selection sel = { .command = "start", .print_names = true };
+static struct selection sel = { .command = "start",
+				.at_once = true,
+				.print_names = true };
 
 static struct {
 	const char *detach_keys;

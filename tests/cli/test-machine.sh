@@ -104,6 +104,21 @@ options_may_follow_the_machine_but_not_the_image() {
 	is "$(head -n 4 "$T/out")" $'/static\nargs\n--rm\n-f'
 }
 
+several_are_started_at_a_time() {
+	local n
+	for n in a b c; do
+		volt create --name $n static hang >/dev/null
+	done
+	run volt start a b c nobody
+	status 125
+	is "$(sort "$T/out")" $'a\nb\nc'
+	one_line_error "'nobody'"
+	is "$(state_of a) $(state_of b) $(state_of c)" 'running running running'
+	run volt start --all
+	status 0
+	volt rm -f a b c >/dev/null
+}
+
 signals_that_are_ignored_are_not_passed_on() {
 	env --ignore-signal=HUP "$VOLT" run --rm static out:up hang >"$T/nohup" 2>&1 &
 	wait_for 20 grep -q up "$T/nohup"
@@ -434,7 +449,7 @@ tap_run run_gives_output_and_status statuses_are_podman_s the_machine_is_given_w
 	values_reach_the_machine_as_they_are \
 	stdin_goes_through_and_much_of_it without_i_there_is_no_stdin \
 	much_output_to_a_slow_reader_is_whole a_reader_that_goes_away_ends_the_workload_as_a_pipe_does \
-	options_may_follow_the_machine_but_not_the_image \
+	options_may_follow_the_machine_but_not_the_image several_are_started_at_a_time \
 	signals_that_are_ignored_are_not_passed_on detached_run_prints_the_id a_name_in_use_is_said \
 	a_name_that_is_the_beginning_of_an_id_is_another_machine \
 	running_machines_are_not_removed_without_force stop_prints_the_name_and_is_idempotent \
