@@ -206,6 +206,11 @@ ctrl_c_ends_a_password_and_gives_the_terminal_back() {
 	run "$here/with-pty" 24x80 'wait:Password: ' 'type:\x03' -- bash "$T/login"
 	stdout_like '^status 130'
 	stdout_like ' echo '
+	run "$here/with-pty" 24x80 'wait:Password: ' 'type:secret\n' -- \
+		"$VOLT" login -u somebody 127.0.0.1:1
+	status 125
+	stdout_like '^volt login: .*127.0.0.1:1'
+	unlike "$(cat "$T/out")" secret
 }
 
 errors_are_one_line_whatever_is_in_them() {
