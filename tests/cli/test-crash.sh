@@ -13,7 +13,7 @@ every=${VOLT_TEST_EVERY:-3}
 layout=$(image static)
 if [ -w /dev/shm ]; then # hundreds of syncs
 	memory=$(mktemp -d /dev/shm/volt-test.XXXXXX)
-	at_exit "rm -rf '$memory'"
+	tap_hooks+=("rm -rf '$memory'") # the last: others still look into it
 	VOLT_ROOT=$memory/root
 fi
 
