@@ -17,10 +17,11 @@ struct spawn {
 	int in, out, err;       /* -1: /dev/null, for err: kept for the error message */
 	const int *keep_fds;    /* stay open in the child, at the same numbers */
 	size_t n_keep_fds;
-	int cwd;              /* directory descriptor, or -1 */
-	bool die_with_parent; /* PR_SET_PDEATHSIG(SIGKILL) */
-	uid_t uid;            /* become this user, without other groups; 0: stay */
-	gid_t gid;            /* with @uid */
+	int cwd;               /* directory descriptor, or -1 */
+	bool die_with_parent;  /* PR_SET_PDEATHSIG(SIGKILL) */
+	uid_t uid;             /* become this user, without other groups; 0: stay */
+	gid_t gid;             /* with @uid */
+	bool ignore_setgroups; /* setgroups() succeeds there and does nothing */
 	uint64_t max_file; /* bytes of any file it writes (RLIMIT_FSIZE); 0: no limit */
 };
 #define SPAWN_INIT                                        \

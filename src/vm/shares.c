@@ -333,6 +333,7 @@ static int start_virtiofsd(struct share *share, const struct shares_with *w,
 	s.n_keep_fds = 1;
 	s.err = w->errors;
 	s.die_with_parent = true;
+	s.ignore_setgroups = geteuid() != 0; /* it ends if it cannot give groups up */
 	r = spawn_start(&s, &pid, &pidfd, e);
 	if (r < 0)
 		return r;

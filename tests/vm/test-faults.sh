@@ -137,13 +137,17 @@ a_normal_user_runs_machines() {
 		"$1" run -d --name w -p "$3:80" busybox httpd -f -p 80 -h /opaque >/dev/null
 		for i in $(seq 50); do curl -fsS "http://127.0.0.1:$3/new" 2>/dev/null && break; sleep 0.2; done
 		"$1" rm -f w
+		mkdir "$HOME/volume" && echo host >"$HOME/volume/f"
+		"$1" run --rm -v "$HOME/volume:/v" -v "$HOME/volume/f:/f:ro" busybox \
+			sh -c 'cat /v/f /f; echo guest >/v/g'
+		cat "$HOME/volume/g"
 	END
 	chmod 644 "$T/user.sh"
-	run setpriv --reuid=$uid --regid=$uid --clear-groups --no-new-privs \
+	run setpriv --reuid=$uid --regid=$uid --groups=27,100 --no-new-privs \
 		env -i PATH="$PATH" HOME="$T/home" VOLT_ROOT="$T/home/volt" \
 		sh "$T/user.sh" "$VOLT" "$T/layout" "$port"
 	status 0
-	stdout $'0\n1000\nseen\nw'
+	stdout $'0\n1000\nseen\nw\nhost\nhost\nguest'
 }
 
 tap_run too_little_memory_is_said more_memory_than_the_host_has_is_said \
