@@ -58,7 +58,9 @@ struct reader {
 	size_t n_removals, removals_size;
 	struct tree_arena *arena; /* owns the removals' paths until the end */
 	uint32_t n_entries;
-	size_t memory; /* of this layer, as added to @in->memory */
+	size_t memory;     /* of this layer, as taken from the budget */
+	atomic_size_t own; /* where no other layers share it */
+	struct tree_budget budget;
 	uint64_t content, content_checked;
 	const uint8_t *chunk; /* what libarchive was given last */
 	size_t chunk_size;
@@ -130,6 +132,8 @@ static int reader_init(struct reader *r, const struct layer_input *in,
 	int code;
 
 	r->in = in;
+	r->budget.used = in->memory ? in->memory : &r->own;
+	r->budget.max = in->limits->max_memory;
 	code = archive_load(e);
 	if (code < 0)
 		return code;
@@ -455,15 +459,10 @@ static bool is_whiteout(const char *path)
 static int count_memory(struct reader *r, struct volt_error *e)
 {
 	size_t now = tree_builder_memory(r->builder) + tree_arena_size(r->arena);
-	size_t more = now - r->memory, all = now;
+	size_t more = now - r->memory;
 
 	r->memory = now;
-	if (r->in->memory)
-		all = atomic_fetch_add(r->in->memory, more) + more;
-	if (all > r->in->limits->max_memory)
-		return fail(e, E2BIG, "the names of its files take more than %zu bytes",
-			    r->in->limits->max_memory);
-	return 0;
+	return tree_budget_take(&r->budget, more, e);
 }
 
 static int add_entry(struct reader *r, struct archive_entry *from, struct volt_error *e)
@@ -580,7 +579,7 @@ static int make_layer(struct reader *r, struct layer **ret, struct volt_error *e
 
 	if (!l)
 		return fail_oom(e);
-	code = tree_builder_finish(r->builder, &l->tree, e);
+	code = tree_builder_finish(r->builder, &r->budget, &l->tree, e);
 	if (code < 0)
 		return code;
 	l->n_removals = (uint32_t)sort_removals(r->removals, r->n_removals);

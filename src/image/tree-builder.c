@@ -88,6 +88,14 @@ size_t tree_builder_memory(const struct tree_builder *b)
 	       b->files_size * sizeof(*b->files) + b->table_size * sizeof(*b->table);
 }
 
+int tree_budget_take(const struct tree_budget *m, size_t size, struct volt_error *e)
+{
+	if (atomic_fetch_add(m->used, size) + size > m->max)
+		return fail(e, E2BIG, "the names of its files take more than %zu bytes",
+			    m->max);
+	return 0;
+}
+
 /* As FNV, but nobody can choose names that are alike in it. Taken byte by byte, so that one
  * pass over a path gives the hash of everything above it as well. */
 static uint64_t hash_on(const struct tree_builder *b, uint64_t h, char c)
@@ -434,6 +442,7 @@ static int compare_names(const void *a, const void *b)
  * it, which is enough to see which parents are missing. */
 struct finish {
 	struct tree_builder *b;
+	const struct tree_budget *budget; /* NULL: no limit */
 	struct tree_entry *v;
 	size_t n, size;
 	uint32_t *first; /* per file: its first entry, or TREE_NONE */
@@ -473,34 +482,42 @@ static int put(struct finish *f, const char *path, const struct tree_entry *file
 	return 0;
 }
 
+/* The first @n bytes of @path, which nobody added. */
+static int put_implied(struct finish *f, const char *path, size_t n, struct volt_error *e)
+{
+	char *copy;
+	int r = f->budget ? tree_budget_take(f->budget, n + 1 + sizeof(*f->v), e) : 0;
+
+	if (r < 0)
+		return r;
+	copy = tree_arena_copy(f->b->arena, path, n + 1);
+	if (!copy)
+		return fail_oom(e);
+	copy[n] = '\0';
+	return put(f, copy, &implied) < 0 ? fail_oom(e) : 0;
+}
+
 /* Writes the directories between the top of the stack and @path that nobody added. */
-static int put_parents(struct finish *f, const char *path)
+static int put_parents(struct finish *f, const char *path, struct volt_error *e)
 {
 	size_t have;
+	int r = 0;
 
 	if (path[0] == '\0')
 		return 0;
 	if (f->n == 0 && put(f, "", &implied) < 0)
-		return -ENOMEM;
+		return fail_oom(e);
 	have = strlen(f->v[f->stack[f->depth - 1]].path);
-	for (const char *slash = strchr(path + have + 1, '/'); slash;
-	     slash = strchr(slash + 1, '/')) {
-		size_t n = (size_t)(slash - path);
-		char *up;
-
-		up = tree_arena_copy(f->b->arena, path, n + 1);
-		if (!up)
-			return -ENOMEM;
-		up[n] = '\0';
-		if (put(f, up, &implied) < 0)
-			return -ENOMEM;
-	}
-	return 0;
+	for (const char *slash = strchr(path + have + 1, '/'); r == 0 && slash;
+	     slash = strchr(slash + 1, '/'))
+		r = put_implied(f, path, (size_t)(slash - path), e);
+	return r;
 }
 
 static int finish_name(struct finish *f, const struct name *n, struct volt_error *e)
 {
 	const struct tree_entry *up;
+	int r;
 
 	while (f->depth > 0 && !is_above(f->v[f->stack[f->depth - 1]].path, n->path))
 		f->depth--;
@@ -508,7 +525,10 @@ static int finish_name(struct finish *f, const struct name *n, struct volt_error
 	if (up && !S_ISDIR(up->mode))
 		return fail(e, ENOTDIR, "'%s' is below '%s', which is not a directory",
 			    n->path, up->path);
-	if (put_parents(f, n->path) < 0 || put(f, n->path, &f->b->files[n->file]) < 0)
+	r = put_parents(f, n->path, e);
+	if (r < 0)
+		return r;
+	if (put(f, n->path, &f->b->files[n->file]) < 0)
 		return fail_oom(e);
 	if (f->first[n->file] == TREE_NONE)
 		f->first[n->file] = (uint32_t)f->n - 1;
@@ -553,9 +573,10 @@ static int finish_walk(struct finish *f, struct volt_error *e)
 	return 0;
 }
 
-int tree_builder_finish(struct tree_builder *b, struct tree **ret, struct volt_error *e)
+int tree_builder_finish(struct tree_builder *b, const struct tree_budget *budget,
+			struct tree **ret, struct volt_error *e)
 {
-	_cleanup_(finish_done) struct finish f = { .b = b };
+	_cleanup_(finish_done) struct finish f = { .b = b, .budget = budget };
 	_cleanup_(tree_freep) struct tree *t = calloc(1, sizeof(*t));
 	int r;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <stdatomic.h>
 #include <stddef.h>
 
 #include "image/tree.h"
@@ -22,6 +23,15 @@ int tree_arena_adopt(struct tree_arena *a, void *p, size_t size);
 
 /* All bytes the arena holds, to keep an eye on what hostile input makes it hold. */
 size_t tree_arena_size(const struct tree_arena *a);
+
+/* What trees may take in memory; several share a limit where they share @used. */
+struct tree_budget {
+	atomic_size_t *used;
+	size_t max;
+};
+
+/* Counts @size bytes more; -E2BIG when they are too many. */
+int tree_budget_take(const struct tree_budget *m, size_t size, struct volt_error *e);
 
 /* The order of paths in a tree: component by component, '/' below every other byte. */
 int tree_path_compare(const char *a, const char *b);
@@ -66,6 +76,8 @@ size_t tree_builder_memory(const struct tree_builder *b);
 
 /* Sorts, adds the parents that are missing (0755, owned by 0:0, time 0, TREE_IMPLIED), and
  * resolves the hard links: the first name in order is the file, the others refer to it.
- * -ENOTDIR: an entry's parent is no directory. The builder is empty afterwards, also on
- * failure. */
-int tree_builder_finish(struct tree_builder *b, struct tree **ret, struct volt_error *e);
+ * What the missing parents take is taken from @budget (NULL: no limit): one path may have
+ * two thousand. -E2BIG; -ENOTDIR: an entry's parent is no directory. The builder is empty
+ * afterwards, also on failure. */
+int tree_builder_finish(struct tree_builder *b, const struct tree_budget *budget,
+			struct tree **ret, struct volt_error *e);

@@ -260,12 +260,11 @@ int unpack_add(struct unpack *u, const struct digest *blob, struct volt_error *e
 
 int unpack_count_held(struct unpack *u, const struct layer *l, struct volt_error *e)
 {
-	size_t size = tree_arena_size(l->tree->arena) + l->tree->n * sizeof(*l->tree->v);
+	const struct tree_budget budget = { &u->memory, u->limits->max_memory };
 
-	if (atomic_fetch_add(&u->memory, size) + size > u->limits->max_memory)
-		return fail(e, E2BIG, "the names of its files take more than %zu bytes",
-			    u->limits->max_memory);
-	return 0;
+	return tree_budget_take(
+		&budget,
+		tree_arena_size(l->tree->arena) + l->tree->n * sizeof(*l->tree->v), e);
 }
 
 int unpack_fd(const struct unpack *u)

@@ -68,7 +68,7 @@ static inline bool add_file(struct world *w, const char *path, uint32_t mode,
 static inline bool world_finish(struct world *w)
 {
 	return fine(w, ingest_commit(w->g, &w->f.e)) &&
-	       fine(w, tree_builder_finish(w->b, &w->t, &w->f.e));
+	       fine(w, tree_builder_finish(w->b, NULL, &w->t, &w->f.e));
 }
 
 /* The same, and keeps the tree in the store; its digest becomes the world's id. */
@@ -76,7 +76,7 @@ static inline bool world_store(struct world *w)
 {
 	struct digest list;
 
-	return fine(w, tree_builder_finish(w->b, &w->t, &w->f.e)) &&
+	return fine(w, tree_builder_finish(w->b, NULL, &w->t, &w->f.e)) &&
 	       fine(w, tree_store(w->g, w->t, &w->id, &list, &w->f.e)) &&
 	       fine(w, ingest_commit(w->g, &w->f.e));
 }

@@ -180,6 +180,26 @@ static void names_that_take_too_much_memory_are_refused(void)
 	REFUSED(&tar, &small, E2BIG, "take more than");
 }
 
+/* The directories above a file need not be in the layer, but are in the tree. */
+static void parents_that_take_too_much_memory_are_refused(void)
+{
+	struct layer_limits small = tight;
+	struct tar tar = { 0 };
+	char path[4000];
+
+	for (size_t i = 0; i < sizeof(path) - 1; i++)
+		path[i] = i % 2 == 1 ? '/' : 'p';
+	path[sizeof(path) - 1] = '\0';
+	for (int i = 0; i < 10; i++) {
+		path[0] = (char)('0' + i);
+		tar_gnu(&tar, 'L', path);
+		TAR(&tar, .name = "x");
+	}
+	tar_end(&tar);
+	small.max_memory = 1 << 20;
+	REFUSED(&tar, &small, E2BIG, "take more than 1048576 bytes");
+}
+
 /* Each of two layers has less than the limit. */
 static void names_in_all_layers_of_an_image_count_together(void)
 {
@@ -493,6 +513,7 @@ int main(void)
 	RUN(control_bytes_of_a_name_do_not_reach_the_message);
 	RUN(more_files_than_allowed_are_refused);
 	RUN(names_that_take_too_much_memory_are_refused);
+	RUN(parents_that_take_too_much_memory_are_refused);
 	RUN(names_in_all_layers_of_an_image_count_together);
 	RUN(the_map_of_a_sparse_file_is_bounded);
 	RUN(contents_beyond_the_limit_are_refused_before_they_are_read);

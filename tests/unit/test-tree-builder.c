@@ -52,7 +52,7 @@ static void entries_are_sorted_by_component(void)
 	CHECK_INT(add(b, "a", S_IFDIR, 0), 0);
 	CHECK_INT(add(b, "a/z/q", S_IFREG, 0), 0);
 	CHECK_INT(add(b, "\xff", S_IFREG, 0), 0);
-	CHECK_INT(tree_builder_finish(b, &t, &err), 0);
+	CHECK_INT(tree_builder_finish(b, NULL, &t, &err), 0);
 	CHECK_STR(paths(t), ". a a/\x01 a/z a/z/q a\x01 a-b \xff ");
 	for (uint32_t i = 0; i < t->n; i++)
 		CHECK(tree_find(t, t->v[i].path) == &t->v[i]);
@@ -67,7 +67,7 @@ static void missing_parents_are_made(void)
 	CHECK_INT(tree_builder_new(&b, &err), 0);
 	CHECK_INT(add(b, "x/y/z", S_IFREG | 0600, 5), 0);
 	CHECK_INT(add(b, "x/y1/z", S_IFREG | 0600, 5), 0);
-	CHECK_INT(tree_builder_finish(b, &t, &err), 0);
+	CHECK_INT(tree_builder_finish(b, NULL, &t, &err), 0);
 	CHECK_STR(paths(t), ". x x/y x/y/z x/y1 x/y1/z ");
 	CHECK_INT(tree_find(t, "x/y")->mode, S_IFDIR | 0755);
 	CHECK_INT(tree_find(t, "x/y/z")->mode, S_IFREG | 0600);
@@ -79,7 +79,7 @@ static void an_empty_tree_has_a_root(void)
 	_cleanup_(tree_freep) struct tree *t = NULL;
 
 	CHECK_INT(tree_builder_new(&b, &err), 0);
-	CHECK_INT(tree_builder_finish(b, &t, &err), 0);
+	CHECK_INT(tree_builder_finish(b, NULL, &t, &err), 0);
 	CHECK_STR(paths(t), ". ");
 	CHECK_INT(t->v[0].mode, S_IFDIR | 0755);
 }
@@ -93,7 +93,7 @@ static void a_directory_added_again_keeps_its_content(void)
 	CHECK_INT(add(b, "d/f", S_IFREG, 0), 0);
 	CHECK_INT(add(b, "d", S_IFDIR | 0700, 1), 0);
 	CHECK_INT(add(b, "d", S_IFDIR | 0500, 2), 0);
-	CHECK_INT(tree_builder_finish(b, &t, &err), 0);
+	CHECK_INT(tree_builder_finish(b, NULL, &t, &err), 0);
 	CHECK_STR(paths(t), ". d d/f ");
 	CHECK_INT(t->v[1].uid, 2);
 }
@@ -109,7 +109,7 @@ static void a_file_over_a_directory_takes_its_content_away(void)
 	CHECK(tree_builder_find(b, "d/e/f") == NULL);
 	CHECK_INT(add(b, "d", S_IFDIR, 0), 0);
 	CHECK_INT(add(b, "d/new", S_IFREG, 0), 0);
-	CHECK_INT(tree_builder_finish(b, &t, &err), 0);
+	CHECK_INT(tree_builder_finish(b, NULL, &t, &err), 0);
 	CHECK_STR(paths(t), ". d d/new ");
 }
 
@@ -121,7 +121,7 @@ static void an_entry_below_a_file_is_refused(void)
 	CHECK_INT(tree_builder_new(&b, &err), 0);
 	CHECK_INT(add(b, "f", S_IFREG, 0), 0);
 	CHECK_INT(add(b, "f/x", S_IFREG, 0), 0);
-	CHECK_INT(tree_builder_finish(b, &t, &err), -ENOTDIR);
+	CHECK_INT(tree_builder_finish(b, NULL, &t, &err), -ENOTDIR);
 	CHECK_STR(err.msg, "'f/x' is below 'f', which is not a directory");
 }
 
@@ -135,7 +135,7 @@ static void the_first_name_of_a_hard_link_is_the_file(void)
 	CHECK_INT(tree_builder_link(b, "m", "z", &err), 0);
 	CHECK_INT(tree_builder_link(b, "a/b", "m", &err), 0);
 	CHECK_INT(add(b, "z", S_IFREG | 0600, 8), 0);
-	CHECK_INT(tree_builder_finish(b, &t, &err), 0);
+	CHECK_INT(tree_builder_finish(b, NULL, &t, &err), 0);
 	CHECK_STR(paths(t), ". a a/b m z ");
 	CHECK_INT(t->v[2].hardlink, TREE_NONE);
 	CHECK_INT(t->v[3].hardlink, 2);
@@ -170,7 +170,7 @@ static void removing_takes_what_is_below(void)
 	CHECK_INT(tree_builder_remove(b, "d", &err), 0);
 	CHECK_INT(tree_builder_remove(b, "d", &err), -ENOENT);
 	CHECK_INT(tree_builder_remove(b, "", &err), -EPERM);
-	CHECK_INT(tree_builder_finish(b, &t, &err), 0);
+	CHECK_INT(tree_builder_finish(b, NULL, &t, &err), 0);
 	CHECK_STR(paths(t), ". e ");
 }
 
@@ -201,7 +201,7 @@ static void links_resolve_as_in_a_chroot(void)
 	CHECK_INT(add_link(b, "usr/up", "../bin/./sh"), 0);
 	CHECK_INT(add_link(b, "loop", "loop"), 0);
 	CHECK_INT(add_link(b, "dangling", "none"), 0);
-	CHECK_INT(tree_builder_finish(b, &t, &err), 0);
+	CHECK_INT(tree_builder_finish(b, NULL, &t, &err), 0);
 	CHECK_INT(tree_resolve(t, "/bin//sh", &f), 0);
 	CHECK_STR(f->path, "usr/bin/sh");
 	CHECK_INT(tree_resolve(t, "abs", &f), 0);
@@ -230,7 +230,7 @@ static void many_names_are_found(void)
 		CHECK_INT(add(b, name, S_IFREG, (uint32_t)i), 0);
 	}
 	CHECK_INT(tree_builder_count(b), 20000);
-	CHECK_INT(tree_builder_finish(b, &t, &err), 0);
+	CHECK_INT(tree_builder_finish(b, NULL, &t, &err), 0);
 	CHECK_INT(t->n, 20101);
 	for (int i = 0; i < 20000; i++) {
 		(void)snprintf(name, sizeof(name), "%d/%d", i % 100, i);
@@ -260,7 +260,7 @@ static void deep_names_are_found_in_one_pass(void)
 		CHECK_INT(add(b, path, S_IFREG | 0644, 0), 0);
 	}
 	CHECK(!tree_builder_obstacle(b, path, &end));
-	CHECK_INT(tree_builder_finish(b, &t, &err), 0);
+	CHECK_INT(tree_builder_finish(b, NULL, &t, &err), 0);
 	CHECK_INT(t->n, 1 + 2000 + 3000);
 }
 
