@@ -91,7 +91,7 @@ static int find_one_name(struct images *is, const char *name, struct image **ret
 	name_record_done(&rec);
 	if (r == -ENOENT)
 		r = find_digest(is, name, &d, e);
-	return r < 0 ? r : image_load_ref(is, &d, name, ret, e);
+	return r < 0 ? r : image_load_bare(is, &d, name, ret, e);
 }
 
 static int find_name(struct images *is, const char *text, struct image **ret,
@@ -142,11 +142,11 @@ static int find_id(struct images *is, const char *hex, struct image **ret,
 	}
 	if (found == SIZE_MAX)
 		return -ENOENT;
-	return image_load_ref(is, &all.v[found]->manifest, NULL, ret, e);
+	return image_load_bare(is, &all.v[found]->manifest, NULL, ret, e);
 }
 
-int image_find(struct images *is, const char *text, struct image **ret,
-	       struct volt_error *e)
+int image_find_bare(struct images *is, const char *text, struct image **ret,
+		    struct volt_error *e)
 {
 	const char *hex = strncmp(text, "sha256:", 7) == 0 ? text + 7 : text;
 	int r = -ENOENT;
@@ -159,4 +159,18 @@ int image_find(struct images *is, const char *text, struct image **ret,
 	if (r == -ENOENT)
 		return fail(e, ENOENT, "image '%s' is not here", text);
 	return r;
+}
+
+int image_find(struct images *is, const char *text, struct image **ret,
+	       struct volt_error *e)
+{
+	_cleanup_(image_freep) struct image *img = NULL;
+	int r = image_find_bare(is, text, &img, e);
+
+	if (r == 0)
+		r = image_load_config(is, img, e);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(img);
+	return 0;
 }

@@ -146,16 +146,17 @@ static int parse_ref(const json_t *j, struct image *img)
 	return 0;
 }
 
-static int load_config(struct images *is, struct image *img, struct volt_error *e)
+int image_load_config(struct images *is, struct image *img, struct volt_error *e)
 {
+	char hex[DIGEST_HEX_SIZE];
 	_cleanup_free_ char *text = NULL;
 	size_t size;
 	int r;
 
 	r = store_read(is->store, &img->config, CONFIG_MAX, &text, &size, e);
-	if (r < 0)
-		return r;
-	return json_parse(text, size, "config", &img->config_json, e);
+	if (r == 0)
+		r = json_parse(text, size, "config", &img->config_json, e);
+	return r < 0 ? fail_in(e, r, "image '%s'", digest_hex(&img->manifest, hex)) : 0;
 }
 
 static int read_ref(struct images *is, const char *hex, struct image **ret,
@@ -186,8 +187,8 @@ static int add_names(struct image *img, const struct name_records *t,
 	return 0;
 }
 
-int image_load_ref(struct images *is, const struct digest *manifest, const char *name,
-		   struct image **ret, struct volt_error *e)
+int image_load_bare(struct images *is, const struct digest *manifest, const char *name,
+		    struct image **ret, struct volt_error *e)
 {
 	_cleanup_(image_freep) struct image *img = NULL;
 	_cleanup_(name_records_done) struct name_records t = { 0 };
@@ -197,9 +198,6 @@ int image_load_ref(struct images *is, const struct digest *manifest, const char 
 	r = read_ref(is, digest_hex(manifest, hex), &img, e);
 	if (r < 0)
 		return r;
-	r = load_config(is, img, e);
-	if (r < 0)
-		return fail_in(e, r, "image '%s'", hex);
 	r = names_load(is, &t, e);
 	if (r == 0)
 		r = add_names(img, &t, e);
@@ -207,6 +205,20 @@ int image_load_ref(struct images *is, const struct digest *manifest, const char 
 		return r;
 	if (name && !(img->name = strdup(name)))
 		return fail_oom(e);
+	*ret = TAKE_PTR(img);
+	return 0;
+}
+
+int image_load_ref(struct images *is, const struct digest *manifest, const char *name,
+		   struct image **ret, struct volt_error *e)
+{
+	_cleanup_(image_freep) struct image *img = NULL;
+	int r = image_load_bare(is, manifest, name, &img, e);
+
+	if (r == 0)
+		r = image_load_config(is, img, e);
+	if (r < 0)
+		return r;
 	*ret = TAKE_PTR(img);
 	return 0;
 }

@@ -66,7 +66,7 @@ int image_untag(struct images *is, const char *image, const char *name,
 {
 	_cleanup_(image_freep) struct image *img = NULL;
 	char *names[2] = { NULL, NULL };
-	int r = image_find(is, image, &img, e);
+	int r = image_find_bare(is, image, &img, e);
 
 	if (r < 0)
 		return r;
@@ -290,7 +290,7 @@ static int remove_found(struct images *is, const char *image, bool force,
 {
 	_cleanup_close_ int lock = names_lock(is, LOCK_EXCLUSIVE, e);
 	_cleanup_(image_freep) struct image *img = NULL;
-	int r = lock < 0 ? lock : image_find(is, image, &img, e);
+	int r = lock < 0 ? lock : image_find_bare(is, image, &img, e);
 
 	if (r < 0)
 		return r;

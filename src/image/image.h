@@ -48,6 +48,10 @@ DEFINE_CLEANUP(struct image *, image_free)
 int image_find(struct images *is, const char *text, struct image **ret,
 	       struct volt_error *e);
 
+/* The same without its config_json: one whose config is damaged can still be removed. */
+int image_find_bare(struct images *is, const char *text, struct image **ret,
+		    struct volt_error *e);
+
 /* All, newest first; {"id","digest","names","created_at","size","arch"} each. */
 int image_list(struct images *is, json_t **ret, struct volt_error *e);
 

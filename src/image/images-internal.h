@@ -69,9 +69,12 @@ struct image_ref {
 };
 int image_ref_write(struct images *is, const struct image_ref *ref, struct volt_error *e);
 
-/* With its names and config; @name may be NULL. -ENOENT. */
+/* With its names and config; @name may be NULL. -ENOENT. The bare one has no config yet. */
 int image_load_ref(struct images *is, const struct digest *manifest, const char *name,
 		   struct image **ret, struct volt_error *e);
+int image_load_bare(struct images *is, const struct digest *manifest, const char *name,
+		    struct image **ret, struct volt_error *e);
+int image_load_config(struct images *is, struct image *img, struct volt_error *e);
 
 /* All of them, without their configs; one whose ref is broken is logged and left out. */
 struct image_array {

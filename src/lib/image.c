@@ -300,7 +300,7 @@ static int remove_machines(struct volt_ctx *ctx, const struct image *img,
 static int remove_users(struct volt_ctx *ctx, const char *image, struct volt_error *e)
 {
 	_cleanup_(image_freep) struct image *img = NULL;
-	int r = image_find(ctx->images, image, &img, e);
+	int r = image_find_bare(ctx->images, image, &img, e);
 
 	if (r == 0 && (!img->name || img->names.n <= 1))
 		r = remove_machines(ctx, img, e);

@@ -1,160 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Images as a whole: in through skopeo from layouts made here, found, named, removed. */
-#include <dirent.h>
-#include <errno.h>
 #include <stdarg.h>
 
-#include "base/io.h"
 #include "base/json.h"
-#include "image-lib.h"
 #include "image/build.h"
-#include "image/images-internal.h"
-#include "image/transfer.h"
+#include "images-lib.h"
 #include "store/ref.h"
-
-struct world {
-	struct fixture f;
-	struct images *is;
-	char layout[64]; /* a layout directory of the last image() */
-	unsigned n;
-};
-
-static void world_close(struct world *w)
-{
-	images_close(w->is);
-	fixture_close(&w->f);
-}
-#define _cleanup_world_ _cleanup_(world_close)
-
-static bool world_open(struct world *w)
-{
-	*w = (struct world){ 0 };
-	if (!fixture_open(&w->f))
-		return false;
-	ingest_end(TAKE_PTR(w->f.ingest)); /* would keep gc out */
-	return images_open(w->f.root, w->f.store, &w->is, &w->f.e) == 0;
-}
-
-/* Writes a blob into the layout; the descriptor's text stays valid for four calls. */
-static const char *blob(const struct world *w, const void *data, size_t size,
-			const char *type)
-{
-	static char text[4][300];
-	static unsigned turn;
-	char path[200], hex[DIGEST_HEX_SIZE];
-	struct digest d;
-	char *ret = text[turn++ % 4];
-
-	if (sha256_bytes(data, size, &d) < 0)
-		abort();
-	(void)snprintf(path, sizeof(path), "%s/blobs/sha256", w->layout);
-	(void)close(mkdir_open(path, 0755));
-	(void)snprintf(path, sizeof(path), "%s/blobs/sha256/%s", w->layout,
-		       digest_hex(&d, hex));
-	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-	if (fd < 0 || write_all(fd, data, size) < 0)
-		abort();
-	(void)snprintf(ret, 300,
-		       "{\"mediaType\":\"%s\",\"digest\":\"sha256:%s\",\"size\":%zu}",
-		       type, hex, size);
-	return ret;
-}
-
-static void file(const struct world *w, const char *name, const char *text)
-{
-	_cleanup_close_ int dir = open(w->layout, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (write_file_atomic(dir, name, text, strlen(text), 0644) < 0)
-		abort();
-}
-
-/* A layout with one image: layers are tars, taken over. @diff replaces the first diff_id. */
-static void image_of(struct world *w, struct tar *layers, size_t n, const char *arch,
-		     const char *diff)
-{
-	char layer_text[2000] = "", diffs[2000] = "", config[3000], manifest[3000],
-	     index[3000];
-	size_t a = 0, b = 0;
-
-	(void)snprintf(w->layout, sizeof(w->layout), "%s/layout%u", w->f.path, w->n++);
-	for (size_t i = 0; i < n; i++) {
-		char oci[DIGEST_OCI_SIZE];
-		struct digest d;
-
-		tar_end(&layers[i]);
-		if (sha256_bytes(layers[i].v, layers[i].n, &d) < 0)
-			abort();
-		a += (size_t)snprintf(layer_text + a, sizeof(layer_text) - a, "%s%s",
-				      a ? "," : "",
-				      blob(w, layers[i].v, layers[i].n,
-					   "application/vnd.oci.image.layer.v1.tar"));
-		b += (size_t)snprintf(diffs + b, sizeof(diffs) - b, "%s\"%s\"",
-				      b ? "," : "",
-				      diff && i == 0 ? diff : digest_oci(&d, oci));
-		tar_done(&layers[i]);
-	}
-	(void)snprintf(
-		config, sizeof(config),
-		"{\"architecture\":\"%s\",\"os\":\"linux\",\"created\":\"2024-01-0%uT00:00:00Z\",\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[%s]}}",
-		arch, w->n, diffs);
-	(void)snprintf(
-		manifest, sizeof(manifest),
-		"{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"config\":%s,\"layers\":[%s]}",
-		blob(w, config, strlen(config),
-		     "application/vnd.oci.image.config.v1+json"),
-		layer_text);
-	(void)snprintf(index, sizeof(index), "{\"schemaVersion\":2,\"manifests\":[%s]}",
-		       blob(w, manifest, strlen(manifest),
-			    "application/vnd.oci.image.manifest.v1+json"));
-	file(w, "index.json", index);
-	file(w, "oci-layout", "{\"imageLayoutVersion\":\"1.0.0\"}");
-}
-
-/* One layer with one file, so that different texts are different images. */
-static int pull_text(struct world *w, const char *text, const char *name,
-		     struct image **ret)
-{
-	struct tar tar = { 0 };
-	char source[100];
-	struct image *img;
-	int r;
-
-	TAR_TEXT(&tar, "file", text);
-	image_of(w, &tar, 1, "amd64", NULL);
-	(void)snprintf(source, sizeof(source), "oci:%s", w->layout);
-	r = image_pull(w->is, source, NULL, &img, &w->f.e);
-	if (r == 0 && name) {
-		char hex[DIGEST_HEX_SIZE];
-
-		r = image_tag(w->is, digest_hex(&img->config, hex), name, &w->f.e);
-	}
-	if (r == 0 && ret)
-		*ret = img;
-	else if (r == 0)
-		image_free(img);
-	return r;
-}
-
-static int count(const struct world *w, const char *dir)
-{
-	_cleanup_closedir_ DIR *d = NULL;
-	int fd = openat(w->f.root, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), n = 0;
-	struct dirent *entry;
-
-	if (fd < 0)
-		return errno == ENOENT ? 0 : -1;
-	d = fdopendir(fd);
-	while (d && (entry = readdir(d)) != NULL)
-		n += entry->d_name[0] != '.';
-	return n;
-}
-
-static bool nothing_is_left(struct world *w)
-{
-	return count(w, "cas/objects") == 0 && count(w, "cas/staging") == 0 &&
-	       count(w, "cas/refs/images") == 0 && count(w, "cas/refs/layers") == 0 &&
-	       count(w, "images/names") == 0 && count(w, "images/staging") == 0;
-}
 
 /* --- in --- */
 
@@ -461,22 +312,50 @@ static void a_broken_record_does_not_hide_the_others(void)
 }
 
 /* It is of no use, but it is there, and it goes. */
-static void an_image_with_a_damaged_config_is_listed_and_pruned(void)
+/* Pulls an image and damages its config, whose id is left in @id. */
+static int pull_damaged(struct world *w, char id[static DIGEST_HEX_SIZE])
+{
+	_cleanup_(image_freep) struct image *img = NULL;
+	char path[128];
+	int r = pull_text(w, "1", "app", &img);
+
+	if (r < 0)
+		return r;
+	(void)snprintf(path, sizeof(path), "cas/objects/%s",
+		       digest_hex(&img->config, id));
+	r = write_file_atomic(w->f.root, "torn", "{", 1, 0444);
+	return r == 0 ? renameat(w->f.root, "torn", w->f.root, path) : r;
+}
+
+static void an_image_with_a_damaged_config_can_be_removed(void)
 {
 	_cleanup_world_ struct world w;
 	_cleanup_(image_freep) struct image *img = NULL;
 	struct image_removed gone = { 0 };
+	char id[DIGEST_HEX_SIZE];
+
+	CHECK(world_open(&w));
+	CHECK_INT(pull_damaged(&w, id), 0);
+	CHECK(find(&w, "app", &img) < 0);
+	CHECK(strstr(w.f.e.msg, "image '"));
+	CHECK_INT(image_remove(w.is, id, false, &gone, &w.f.e), 0);
+	image_removed_done(&gone);
+	CHECK_INT(count(&w, "cas/objects"), 0);
+	CHECK_INT(pull_damaged(&w, id), 0);
+	CHECK_INT(image_untag(w.is, id, "app", &w.f.e), 0);
+	CHECK_INT(count(&w, "images/names"), 0);
+}
+
+static void an_image_with_a_damaged_config_is_listed_and_pruned(void)
+{
+	_cleanup_world_ struct world w;
+	struct image_removed gone = { 0 };
 	json_auto_t *list = NULL;
-	char path[128], hex[DIGEST_HEX_SIZE];
+	char id[DIGEST_HEX_SIZE];
 	size_t deleted;
 
 	CHECK(world_open(&w));
-	CHECK_INT(pull_text(&w, "1", "app", &img), 0);
-	(void)snprintf(path, sizeof(path), "cas/objects/%s",
-		       digest_hex(&img->config, hex));
-	CHECK_INT(unlinkat(w.f.root, path, 0), 0);
-	CHECK_INT(write_file_atomic(w.f.root, "torn", "{", 1, 0444), 0);
-	CHECK_INT(renameat(w.f.root, "torn", w.f.root, path), 0);
+	CHECK_INT(pull_damaged(&w, id), 0);
 	CHECK_INT(image_list(w.is, &list, &w.f.e), 0);
 	CHECK_INT(json_array_size(list), 1);
 	CHECK_INT(image_prune(w.is, true, &gone, &w.f.e), 0);
@@ -783,6 +662,7 @@ int main(void)
 	RUN(b2_no_two_names_are_one);
 	RUN(b3_a_name_that_moves_leaves_the_old_image_as_it_was);
 	RUN(a_broken_record_does_not_hide_the_others);
+	RUN(an_image_with_a_damaged_config_can_be_removed);
 	RUN(an_image_with_a_damaged_config_is_listed_and_pruned);
 	RUN(the_list_is_newest_first);
 	RUN(inspect_has_what_podman_has);
