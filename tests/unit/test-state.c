@@ -359,25 +359,30 @@ static void a_start_waits_for_a_supervisor_that_is_ending(void)
 	_cleanup_(machine_closep) struct machine *m = create("ending");
 	_cleanup_(state_done) struct state st = { 0 };
 	struct start_options o = { 0 };
-	int status;
+	int status, held[2];
+	char byte;
 	pid_t pid;
 
 	CHECK_INT(state_read(m->dirfd, &st, &e), 0);
 	st.status = STATUS_EXITED;
 	CHECK_INT(state_write(m->dirfd, &st, &e), 0);
+	CHECK_INT(pipe2(held, O_CLOEXEC), 0);
 	pid = fork();
 	if (pid == 0) {
 		int lock = lock_open(m->dirfd, MACHINE_LOCK, LOCK_EXCLUSIVE, false);
 
+		(void)write_all(held[1], "", 1);
 		(void)poll(NULL, 0, 300);
 		_exit(lock < 0);
 	}
-	while (lock_test(m->dirfd, MACHINE_LOCK) != 1)
-		(void)poll(NULL, 0, 1);
+	(void)close(held[1]);
+	CHECK_INT(read_full(held[0], &byte, 1), 1);
+	(void)close(held[0]);
 	/* There is no store here: as far as a start comes. */
 	CHECK_INT(machine_start(m, &o, NULL, &e), -EINVAL);
 	CHECK(strstr(e.msg, "needs the store"));
 	CHECK_INT(waitpid(pid, &status, 0), pid);
+	CHECK_INT(status, 0);
 	CHECK_INT(machine_remove(m, false, &e), 0);
 }
 
