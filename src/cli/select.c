@@ -56,17 +56,31 @@ int inspect_image(struct volt_ctx *ctx, const char *image, json_t **ret,
 	return r < 0 ? r : parse_answer(text, ret, e);
 }
 
+/* Those the user gave, and what --all means unless he says himself which status. */
+static int add_filters(const struct selection *s, struct strv *filters)
+{
+	bool narrow = s->all && s->all_status;
+
+	for (const char **f = s->filter; f && *f; f++) {
+		if (strv_add(filters, *f) < 0)
+			return -ENOMEM;
+		narrow &= strncmp(*f, "status=", 7) != 0;
+	}
+	return narrow ? strv_add(filters, s->all_status) : 0;
+}
+
 static int add_listed(struct volt_ctx *ctx, const struct selection *s, struct strv *ids,
 		      struct volt_error *e)
 {
-	const char *by_status[] = { s->all_status, NULL };
+	_cleanup_strv_ struct strv filters = { 0 };
 	json_auto_t *list = NULL;
 	json_t *m;
 	size_t i;
 	int r;
 
-	r = select_list(ctx, !s->running_only, s->filter ? s->filter : by_status, &list,
-			e);
+	if (add_filters(s, &filters) < 0)
+		return fail_oom(e);
+	r = select_list(ctx, !s->running_only, (const char **)filters.v, &list, e);
 	if (r < 0)
 		return r;
 	json_array_foreach(list, i, m)

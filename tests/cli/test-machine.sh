@@ -237,7 +237,19 @@ all_are_paused_and_all_go_on_whatever_some_are() {
 	run volt unpause --all
 	status 0
 	is "$(state_of a) $(state_of b)" 'running running'
-	volt rm -f a b >/dev/null
+	volt create --name c --label x=y static trap >/dev/null
+	run volt pause --all --filter label=x
+	status 0
+	stderr ''
+	is "$(state_of a) $(state_of b)" 'running paused'
+	run volt unpause --all --filter label=x
+	status 0
+	stderr ''
+	is "$(state_of a) $(state_of b)" 'running running'
+	run volt pause --all --filter status=created
+	status 125
+	one_line_error 'c'
+	volt rm -f a b c >/dev/null
 }
 
 a_port_in_use_is_said() {
