@@ -76,6 +76,8 @@ static bool is_named(const char *name, const char *wanted)
 {
 	size_t n = strlen(wanted);
 
+	if (n == 0) /* strstr() would find it even behind the end */
+		return false;
 	for (const char *at = name; (at = strstr(at, wanted)); at++) {
 		bool begins = at == name || at[-1] == '/';
 		bool ends =

@@ -73,6 +73,8 @@ static bool is_image(const char *name, const char *wanted)
 	size_t n = strlen(name), w = strlen(wanted);
 	const char *at;
 
+	if (w == 0) /* strstr() would find it even behind the end */
+		return false;
 	for (at = strstr(name, wanted); at; at = strstr(at + 1, wanted)) {
 		bool begins = at == name || at[-1] == '/';
 		bool ends = at + w == name + n || (at[w] == ':' && !strchr(at + w, '/'));

@@ -114,6 +114,16 @@ images_are_listed_by_name() {
 	stdout ''
 	run volt images --format json 127.0.0.1
 	stdout '[]'
+	run volt images -q ''
+	status 0
+	stdout ''
+	volt create --name made busybox >/dev/null
+	run volt ps -a -q --filter ancestor=busybox
+	is "$(wc -l <"$T/out")" 1 'lines'
+	run volt ps -a -q --filter ancestor=
+	status 0
+	stdout ''
+	volt rm made >/dev/null
 	volt rmi 127.0.0.1:5000/team/busybox:v1 >/dev/null
 }
 
