@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,19 @@ static const struct poptOption options[] = {
 	{ "quiet", 'q', POPT_ARG_NONE, &quiet, 0, "Show no progress", NULL },
 	POPT_TABLEEND
 };
+
+/* A half-made file must go before a signal ends us: no later command would look for it. Not
+ * for long: a ctrl-c ends what writes, which gets it too. */
+static void hold_signals(sigset_t *ret)
+{
+	static const int signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		(void)sigaddset(&set, signals[i]);
+	(void)sigprocmask(SIG_BLOCK, &set, ret);
+}
 
 /* The library writes files that are whole or not there, so one is made first, in a
  * directory that nobody else can write to. */
@@ -59,6 +73,7 @@ static int save_to_stdout(struct volt_ctx *ctx, const char *image, struct volt_e
 {
 	_cleanup_close_ int fd = -1;
 	static char data[1 << 16];
+	sigset_t mask;
 	ssize_t n;
 	int r;
 
@@ -68,7 +83,9 @@ static int save_to_stdout(struct volt_ctx *ctx, const char *image, struct volt_e
 		return fail(e, EINVAL,
 			    "an archive is not for a terminal: redirect stdout, or use "
 			    "'--output FILE'");
+	hold_signals(&mask);
 	r = make_file(ctx, image, &fd, e);
+	(void)sigprocmask(SIG_SETMASK, &mask, NULL);
 	if (r < 0)
 		return r;
 	progress_clear();
@@ -82,11 +99,17 @@ static int save_to_stdout(struct volt_ctx *ctx, const char *image, struct volt_e
 
 static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_error *e)
 {
+	sigset_t mask;
+	int r;
+
 	if (!quiet)
 		progress_show(ctx);
 	if (!output)
 		return save_to_stdout(ctx, argv[0], e);
-	return volt_image_save(ctx, argv[0], output, format, e);
+	hold_signals(&mask);
+	r = volt_image_save(ctx, argv[0], output, format, e);
+	(void)sigprocmask(SIG_SETMASK, &mask, NULL);
+	return r;
 }
 
 const struct cmd cmd_save = {

@@ -63,6 +63,33 @@ save_without_a_place_writes_to_stdout() {
 	unset TMPDIR
 }
 
+# A lock that is held keeps the save in the middle until the signal has come.
+a_signal_leaves_nothing_of_a_save() {
+	local save locker
+	export TMPDIR=$T/tmp
+	mkdir "$TMPDIR"
+	coproc python3 -c 'import fcntl, sys
+f = open(sys.argv[1], "w")
+fcntl.lockf(f, fcntl.LOCK_EX)
+print("locked", flush=True)
+sys.stdin.read()' "$VOLT_ROOT/images/staging.lock"
+	locker=$COPROC_PID
+	read -r -u "${COPROC[0]}"
+	"$VOLT" save busybox >"$T/saved.tar" 2>"$T/err" &
+	save=$!
+	wait_for 20 compgen -G "$TMPDIR/volt-save.*"
+	kill -TERM $save
+	eval "exec ${COPROC[1]}>&-"
+	wait "$locker"
+	status=0
+	wait $save || status=$?
+	status 143
+	is "$(ls "$TMPDIR")" '' 'temporary files'
+	is "$(stat -c %s "$T/saved.tar")" 0 'bytes written'
+	rm -rf "$T/saved.tar" "$TMPDIR"
+	unset TMPDIR
+}
+
 save_does_not_overwrite() {
 	echo precious >"$T/precious"
 	run volt save -o "$T/precious" busybox
@@ -293,7 +320,7 @@ the_last_name_removes_the_image_and_prune_the_rest() {
 }
 
 tap_run an_oci_layout_is_loaded_by_its_name what_is_saved_loads_again_with_the_same_digest \
-	save_without_a_place_writes_to_stdout save_does_not_overwrite transports_of_skopeo_are_sources tags_name_and_unname \
+	save_without_a_place_writes_to_stdout a_signal_leaves_nothing_of_a_save save_does_not_overwrite transports_of_skopeo_are_sources tags_name_and_unname \
 	what_skopeo_says_in_several_lines_is_one images_are_listed_by_name \
 	a_name_that_is_not_there_is_named a_registry_that_does_not_answer_is_said \
 	a_registry_gives_and_takes a_layer_that_cannot_fit_is_refused_before_it_is_fetched \
