@@ -321,19 +321,25 @@ int volt_image_tag(struct volt_ctx *ctx, const char *image, const char *name,
 int volt_image_untag(struct volt_ctx *ctx, const char *image, const char *name,
 		     struct volt_error *e);
 
+/* Flags of volt_image_remove() */
+#define VOLT_REMOVE_FORCE 1u
+#define VOLT_REMOVE_WHOLE 2u
+
 /**
  * volt_image_remove - remove a name, and the image with its last one
  * @ctx:   context
  * @image: a name, an id or its beginning
- * @force: also with several names, and with the machines that were made from it
+ * @flags: VOLT_REMOVE_FORCE: by its id also with several names, and with the machines that
+ *         were made from it; VOLT_REMOVE_WHOLE: the image with all its names or none of
+ *         them, even where @image is one of several
  * @ret:   {"untagged": [names], "deleted": [ids]}; NULL if not wanted
  * @e:     why it failed
  *
  * Return: 0 or a negative errno; -EBUSY where a machine uses it.
  * Since: 0.1
  */
-int volt_image_remove(struct volt_ctx *ctx, const char *image, bool force, char **ret,
-		      struct volt_error *e);
+int volt_image_remove(struct volt_ctx *ctx, const char *image, unsigned int flags,
+		      char **ret, struct volt_error *e);
 
 /**
  * volt_image_prune - remove images without a name, and what nothing needs any more

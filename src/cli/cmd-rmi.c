@@ -35,7 +35,10 @@ static int remove_one(struct volt_ctx *ctx, const char *image, struct volt_error
 	char *text;
 	int r;
 
-	r = volt_image_remove(ctx, image, force, &text, e);
+	r = volt_image_remove(ctx, image,
+			      (force ? VOLT_REMOVE_FORCE : 0) |
+				      (all ? VOLT_REMOVE_WHOLE : 0),
+			      &text, e);
 	if (r == 0)
 		r = parse_answer(text, &j, e);
 	if (r < 0)
@@ -45,16 +48,13 @@ static int remove_one(struct volt_ctx *ctx, const char *image, struct volt_error
 	return 0;
 }
 
-/* By name where it has one: the last takes the image away, if no machine uses it. */
+/* By a name where it has one: that is how messages name it. */
 static int add_image(struct strv *names, const json_t *image)
 {
-	const json_t *list = json_object_get(image, "names"), *name;
-	size_t i;
+	const char *name =
+		json_string_value(json_array_get(json_object_get(image, "names"), 0));
 
-	json_array_foreach(list, i, name)
-		if (strv_add(names, json_string_value(name)) < 0)
-			return -ENOMEM;
-	return json_array_size(list) > 0 ? 0 : strv_add(names, member(image, "id"));
+	return strv_add(names, name ? name : member(image, "id"));
 }
 
 static int add_all(struct volt_ctx *ctx, struct strv *names, struct volt_error *e)

@@ -285,22 +285,23 @@ static int several_names(const struct image *img, const char *text, struct volt_
 }
 
 /* Returns 1 if the image went, 0 if one of its names did. */
-static int remove_found(struct images *is, const char *image, bool force,
+static int remove_found(struct images *is, const char *image, unsigned int flags,
 			struct image_removed *done, struct volt_error *e)
 {
+	const bool force = flags & VOLT_REMOVE_FORCE, whole = flags & VOLT_REMOVE_WHOLE;
 	_cleanup_close_ int lock = names_lock(is, LOCK_EXCLUSIVE, e);
 	_cleanup_(image_freep) struct image *img = NULL;
 	int r = lock < 0 ? lock : image_find_bare(is, image, &img, e);
 
 	if (r < 0)
 		return r;
-	if (img->names.n > 1 && img->name && has_name(img, img->name)) {
+	if (img->names.n > 1 && !whole && img->name && has_name(img, img->name)) {
 		r = name_remove(is, img->name, e);
 		if (r == 0 && strv_add(&done->untagged, img->name) < 0)
 			r = fail_oom(e);
 		return r;
 	}
-	if (img->names.n > 1 && !force)
+	if (img->names.n > 1 && !whole && !force)
 		return several_names(img, image, e);
 	r = force ? 0 : check_unused(is, img, image, e);
 	if (r == 0)
@@ -308,11 +309,11 @@ static int remove_found(struct images *is, const char *image, bool force,
 	return r < 0 ? r : 1;
 }
 
-int image_remove(struct images *is, const char *image, bool force,
+int image_remove(struct images *is, const char *image, unsigned int flags,
 		 struct image_removed *ret, struct volt_error *e)
 {
 	_cleanup_(image_removed_done) struct image_removed done = { 0 };
-	int r = remove_found(is, image, force, &done, e);
+	int r = remove_found(is, image, flags, &done, e);
 
 	if (r > 0)
 		r = sweep(is, &done, e);

@@ -83,8 +83,9 @@ struct image_removed {
 void image_removed_done(struct image_removed *r);
 
 /* Takes the name away; with its last name (or by id) the image goes too. By id with
- * several names: -EBUSY without @force. In use by a machine: -EBUSY, names it. */
-int image_remove(struct images *is, const char *image, bool force,
+ * several names: -EBUSY without VOLT_REMOVE_FORCE. In use by a machine: -EBUSY, names it.
+ * VOLT_REMOVE_WHOLE: all names at once, or none. */
+int image_remove(struct images *is, const char *image, unsigned int flags,
 		 struct image_removed *ret, struct volt_error *e);
 
 /* Images without a name, with @all also those with one; never one that a machine uses. */

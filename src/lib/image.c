@@ -297,29 +297,34 @@ static int remove_machines(struct volt_ctx *ctx, const struct image *img,
 }
 
 /* Podman's --force: the machines go with an image that goes, not with one of its names. */
-static int remove_users(struct volt_ctx *ctx, const char *image, struct volt_error *e)
+static int remove_users(struct volt_ctx *ctx, const char *image, bool whole,
+			struct volt_error *e)
 {
 	_cleanup_(image_freep) struct image *img = NULL;
 	int r = image_find_bare(ctx->images, image, &img, e);
 
-	if (r == 0 && (!img->name || img->names.n <= 1))
+	if (r == 0 && (whole || !img->name || img->names.n <= 1))
 		r = remove_machines(ctx, img, e);
 	return r;
 }
 
-int volt_image_remove(struct volt_ctx *ctx, const char *image, bool force, char **ret,
-		      struct volt_error *e)
+int volt_image_remove(struct volt_ctx *ctx, const char *image, unsigned int flags,
+		      char **ret, struct volt_error *e)
 {
 	_cleanup_(image_removed_done) struct image_removed gone = { 0 };
 	struct images *is;
-	int r = ctx_images(ctx, &is, e);
+	int r;
 
-	if (r == 0 && force)
-		r = remove_users(ctx, image, e);
+	if (flags & ~(VOLT_REMOVE_FORCE | VOLT_REMOVE_WHOLE))
+		return fail(e, EINVAL, "remove '%s': there are no flags %#x", image,
+			    flags);
+	r = ctx_images(ctx, &is, e);
+	if (r == 0 && (flags & VOLT_REMOVE_FORCE))
+		r = remove_users(ctx, image, flags & VOLT_REMOVE_WHOLE, e);
 	if (r == 0)
 		r = refs_sweep(ctx, e);
 	if (r == 0)
-		r = image_remove(is, image, force, &gone, e);
+		r = image_remove(is, image, flags, &gone, e);
 	if (r < 0)
 		return r;
 	evict(ctx, &gone);

@@ -280,10 +280,13 @@ an_image_that_a_machine_uses_is_kept() {
 	status 2
 	one_line_error 'busybox'
 	ok volt image exists busybox
+	volt tag busybox another:v1
 	run volt rmi --all
 	status 2
-	stderr_like "'localhost/busybox:latest'"
+	one_line_error "'localhost/(busybox:latest|another:v1)'"
 	ok volt image exists busybox
+	ok volt image exists another:v1
+	volt rmi another:v1 >/dev/null
 	run volt ps -a --format json
 	is "$(jq -r '.[].name' "$T/out")" user
 	volt rm user >/dev/null

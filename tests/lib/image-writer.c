@@ -31,7 +31,7 @@ static int write_all_of(struct images *is, const char *program, struct volt_erro
 	if (r == 0)
 		r = image_tag(is, "kept", "also", e);
 	if (r == 0)
-		r = image_remove(is, "gone", false, &gone, e);
+		r = image_remove(is, "gone", 0, &gone, e);
 	image_removed_done(&gone);
 	return r;
 }

@@ -412,7 +412,7 @@ static void inspect_has_what_podman_has(void)
 static int rm(struct world *w, const char *text, bool force)
 {
 	struct image_removed gone = { 0 };
-	int r = image_remove(w->is, text, force, &gone, &w->f.e);
+	int r = image_remove(w->is, text, force ? VOLT_REMOVE_FORCE : 0, &gone, &w->f.e);
 
 	image_removed_done(&gone);
 	return r;
@@ -428,7 +428,7 @@ static void the_last_name_takes_the_image_with_it(void)
 	CHECK_INT(image_tag(w.is, "a", "b", &w.f.e), 0);
 	CHECK_INT(rm(&w, "a", false), 0);
 	CHECK_INT(count(&w, "cas/refs/images"), 1);
-	CHECK_INT(image_remove(w.is, "b", false, &gone, &w.f.e), 0);
+	CHECK_INT(image_remove(w.is, "b", 0, &gone, &w.f.e), 0);
 	CHECK_INT(gone.untagged.n, 1);
 	CHECK_INT(gone.deleted.n, 1);
 	CHECK_INT(gone.n_trees, 1);

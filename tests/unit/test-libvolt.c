@@ -124,7 +124,9 @@ static void what_is_not_there_is_enoent(void)
 	CHECK_INT(volt_machine_open(ctx, "../etc", &m, NULL), -ENOENT);
 	CHECK_INT(volt_image_inspect(ctx, "nothing", &text, &e), -ENOENT);
 	CHECK_INT(volt_image_exists(ctx, "nothing", &e), 0);
-	CHECK_INT(volt_image_remove(ctx, "nothing", true, NULL, &e), -ENOENT);
+	CHECK_INT(volt_image_remove(ctx, "nothing", ~0u, NULL, &e), -EINVAL);
+	CHECK_INT(volt_image_remove(ctx, "nothing", VOLT_REMOVE_FORCE, NULL, &e),
+		  -ENOENT);
 	CHECK_INT(volt_kernel_remove(ctx, "nothing", &e), -ENOENT);
 	CHECK_INT(volt_machine_create(ctx, "{\"image\":{\"ref\":\"nothing\"}}",
 				      "{\"pull\":\"never\"}", &m, &e),
