@@ -198,6 +198,15 @@ int import_link_held(struct import *im, struct volt_error *e)
 	return all ? 1 : 0;
 }
 
+/* A layer that is to come: not held, and not one more time what came before. */
+static bool is_missing(const struct import *im, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (digest_equal(&im->layers[k].blob, &im->layers[i].blob))
+			return false;
+	return !im->held[i];
+}
+
 /* What is to come, by the manifest. That is refused where the disk cannot take it, and
  * skopeo may not write a larger file than that: a registry might go on for ever. */
 static int count_missing(const struct import *im, struct fetch *f, struct volt_error *e)
@@ -212,7 +221,7 @@ static int count_missing(const struct import *im, struct fetch *f, struct volt_e
 	for (size_t i = 0; i < im->manifest->n_layers; i++) {
 		uint64_t size = im->layers[i].size;
 
-		if (im->held[i])
+		if (!is_missing(im, i))
 			continue;
 		if (size > room - f->total)
 			return fail(

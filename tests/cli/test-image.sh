@@ -214,39 +214,59 @@ a_registry_gives_and_takes() {
 	rm -rf "$T/second"
 }
 
-# One layer of 2^60 bytes, which nobody could hold.
-a_layer_that_cannot_fit_is_refused_before_it_is_fetched() {
+# boaster SIZE: a registry in the background whose images have one layer of as many bytes, the
+# one called "twice" two times, and which it does not give; says on stderr what it was asked for.
+boaster() {
 	free_port
-	python3 - "$port" <<-'END' >/dev/null 2>"$T/boaster.log" &
+	python3 - "$port" "$1" <<-'END' >/dev/null 2>"$T/boaster.log" &
 		import hashlib, http.server, json, sys
 		kind = "application/vnd.oci.image."
-		def blob(what, size):
-		    return {"mediaType": kind + what, "digest": "sha256:" + "1" * 64, "size": size}
-		manifest = json.dumps({"schemaVersion": 2, "mediaType": kind + "manifest.v1+json",
-		    "config": blob("config.v1+json", 2), "layers": [blob("layer.v1.tar+gzip", 1 << 60)]}).encode()
+		def blob(what, digit, size):
+		    return {"mediaType": kind + what, "digest": "sha256:" + digit * 64, "size": size}
+		def manifest(times):
+		    return json.dumps({"schemaVersion": 2, "mediaType": kind + "manifest.v1+json",
+		        "config": blob("config.v1+json", "1", 2),
+		        "layers": [blob("layer.v1.tar+gzip", "2", int(sys.argv[2]))] * times}).encode()
 		class Registry(http.server.BaseHTTPRequestHandler):
 		    def do_GET(self):
+		        body = manifest(2 if "/twice/" in self.path else 1)
 		        found = "/manifests/" in self.path or self.path == "/v2/"
 		        if not found:
 		            sys.stderr.write("asked for " + self.path)
+		            sys.stderr.flush()
 		        self.send_response(200 if found else 404)
 		        self.send_header("Content-Type", kind + "manifest.v1+json")
-		        self.send_header("Docker-Content-Digest", "sha256:" + hashlib.sha256(manifest).hexdigest())
-		        self.send_header("Content-Length", str(len(manifest)))
+		        self.send_header("Docker-Content-Digest", "sha256:" + hashlib.sha256(body).hexdigest())
+		        self.send_header("Content-Length", str(len(body)))
 		        self.end_headers()
-		        self.wfile.write(manifest)
+		        self.wfile.write(body)
 		    do_HEAD = do_GET
 		    def log_message(self, *words):
 		        pass
 		http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Registry).serve_forever()
 	END
 	at_exit "kill $!"
-	wait_for 20 curl -fsS "http://127.0.0.1:$port/v2/" || return
+	wait_for 20 curl -fsS "http://127.0.0.1:$port/v2/"
+}
+
+# One layer of 2^60 bytes, which nobody could hold.
+a_layer_that_cannot_fit_is_refused_before_it_is_fetched() {
+	boaster $((1 << 60)) || return
 	run volt pull --tls-verify=false "127.0.0.1:$port/a/boast:v1"
 	status 125
 	stdout ''
 	one_line_error 'its layers are larger than what is free on the disk'
 	is "$(cat "$T/boaster.log")" '' 'blobs that were asked for'
+}
+
+a_layer_that_is_there_twice_must_fit_once() {
+	local free
+	free=$(df -B1 --output=avail "$T" | tail -n 1)
+	boaster $((free / 10 * 7)) || return
+	run volt pull --tls-verify=false "127.0.0.1:$port/a/twice:v1"
+	status 125
+	unlike "$(cat "$T/err")" 'is free on the disk'
+	like "$(cat "$T/boaster.log")" 'asked for /v2/a/twice/blobs/'
 }
 
 # broken NAME SCRIPT: a copy of the layout, made wrong by a script that runs in it.
@@ -327,5 +347,6 @@ tap_run an_oci_layout_is_loaded_by_its_name what_is_saved_loads_again_with_the_s
 	what_skopeo_says_in_several_lines_is_one images_are_listed_by_name \
 	a_name_that_is_not_there_is_named a_registry_that_does_not_answer_is_said \
 	a_registry_gives_and_takes a_layer_that_cannot_fit_is_refused_before_it_is_fetched \
+	a_layer_that_is_there_twice_must_fit_once \
 	a_broken_image_is_refused_and_leaves_nothing \
 	an_image_that_a_machine_uses_is_kept all_images_are_those_with_several_names_too the_last_name_removes_the_image_and_prune_the_rest
