@@ -34,7 +34,7 @@ static inline bool world_open(struct world *w)
 
 /* Writes a blob into the layout; the descriptor's text stays valid for four calls. */
 static inline const char *blob(const struct world *w, const void *data, size_t size,
-			const char *type)
+			       const char *type)
 {
 	static char text[4][300];
 	static unsigned turn;
@@ -66,8 +66,8 @@ static inline void file(const struct world *w, const char *name, const char *tex
 }
 
 /* A layout with one image: layers are tars, taken over. @diff replaces the first diff_id. */
-static inline void image_of(struct world *w, struct tar *layers, size_t n, const char *arch,
-		     const char *diff)
+static inline void image_of(struct world *w, struct tar *layers, size_t n,
+			    const char *arch, const char *diff)
 {
 	char layer_text[2000] = "", diffs[2000] = "", config[3000], manifest[3000],
 	     index[3000];
@@ -109,7 +109,7 @@ static inline void image_of(struct world *w, struct tar *layers, size_t n, const
 
 /* One layer with one file, so that different texts are different images. */
 static inline int pull_text(struct world *w, const char *text, const char *name,
-		     struct image **ret)
+			    struct image **ret)
 {
 	struct tar tar = { 0 };
 	char source[100];
