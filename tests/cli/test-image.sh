@@ -262,7 +262,7 @@ a_layer_that_cannot_fit_is_refused_before_it_is_fetched() {
 a_layer_that_is_there_twice_must_fit_once() {
 	local free
 	free=$(df -B1 --output=avail "$T" | tail -n 1)
-	boaster $((free / 10 * 7)) || return
+	boaster $((free * 7 / 10)) || return
 	run volt pull --tls-verify=false "127.0.0.1:$port/a/twice:v1"
 	status 125
 	unlike "$(cat "$T/err")" 'is free on the disk'
