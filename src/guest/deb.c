@@ -126,11 +126,15 @@ static int unpack_member(struct archive *outer, int dirfd, deb_wanted_fn *wanted
 {
 	_cleanup_(reader_freep) struct archive *a = archive_read_new();
 	_cleanup_free_ struct member *m = malloc(sizeof(*m));
+	int r;
 
 	if (!a || !m)
 		return fail_oom(e);
 	m->outer = outer;
-	if (decompress_allow(a) < 0 || archive_read_support_format_tar(a) != ARCHIVE_OK ||
+	r = decompress_allow(a, e);
+	if (r < 0)
+		return fail_in(e, r, "unpack 'data.tar'");
+	if (archive_read_support_format_tar(a) != ARCHIVE_OK ||
 	    archive_read_open(a, m, NULL, read_member, NULL) != ARCHIVE_OK)
 		return broken(a, "data.tar", e);
 	return unpack_tar(a, dirfd, wanted, e);

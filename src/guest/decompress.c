@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/error.h"
 #include "base/libarchive.h"
 #include "base/macro.h"
 
@@ -15,23 +16,32 @@ static void reader_freep(struct archive **a)
 		(void)archive_read_free(*a);
 }
 
-int decompress_allow(struct archive *a)
+int decompress_allow(struct archive *a, struct volt_error *e)
 {
 	static const int codes[] = { ARCHIVE_FILTER_GZIP, ARCHIVE_FILTER_BZIP2,
 				     ARCHIVE_FILTER_LZMA, ARCHIVE_FILTER_XZ,
 				     ARCHIVE_FILTER_LZ4,  ARCHIVE_FILTER_ZSTD };
 
-	for (size_t k = 0; k < ARRAY_SIZE(codes); k++)
-		if (archive_read_support_filter_by_code(a, codes[k]) < ARCHIVE_WARN)
-			return -ENOMEM;
+	for (size_t k = 0; k < ARRAY_SIZE(codes); k++) {
+		int r = archive_read_support_filter_by_code(a, codes[k]);
+
+		if (r == ARCHIVE_WARN)
+			return fail(e, ENOTSUP,
+				    "libarchive lacks a codec, and would run a program");
+		if (r != ARCHIVE_OK)
+			return fail_oom(e);
+	}
 	return 0;
 }
 
 static int open_raw(struct archive *a, const void *data, size_t size)
 {
 	struct archive_entry *entry;
+	int r = decompress_allow(a, NULL);
 
-	if (decompress_allow(a) < 0 || archive_read_support_format_raw(a) != ARCHIVE_OK ||
+	if (r < 0)
+		return r;
+	if (archive_read_support_format_raw(a) != ARCHIVE_OK ||
 	    archive_read_open_memory(a, data, size) != ARCHIVE_OK ||
 	    archive_read_next_header(a, &entry) != ARCHIVE_OK)
 		return -EBADMSG;
