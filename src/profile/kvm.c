@@ -45,6 +45,7 @@
 #define CACHE_FORMAT 1    /* to be raised when the probe changes */
 #define TIME_LIMIT   3000 /* ms */
 #define REAP_LIMIT   1000 /* ms */
+#define REAP_STEP    10   /* ms: where there is no pidfd to wait on */
 #define CPU_LIMIT    200  /* ms: a child that has not had as much was kept from running */
 
 /* -- verdicts -------------------------------------------------------------------- */
@@ -166,12 +167,13 @@ static int wait_for(int fd, int time_limit)
 static void reap(pid_t pid, int pidfd, bool finished)
 {
 	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+	int left = REAP_LIMIT, step = pidfd < 0 ? REAP_STEP : REAP_LIMIT;
 
+	/* Nobody else waits for it: it is still this one. */
 	if (!finished)
-		(void)kill(pid,
-			   SIGKILL); /* nobody else waits for it: it is still this one */
-	if (poll(&p, 1, REAP_LIMIT) == 1)
-		(void)waitpid(pid, NULL, 0);
+		(void)kill(pid, SIGKILL);
+	for (; waitpid(pid, NULL, WNOHANG) == 0 && left > 0; left -= step)
+		(void)poll(&p, 1, step);
 }
 
 static int64_t cpu_time_of(pid_t pid)

@@ -2,6 +2,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
+#include <sys/pidfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -128,6 +130,32 @@ static void guest_that_hangs_or_kills_its_process_is_a_verdict(void)
 	CHECK_INT(errno, ECHILD);
 }
 
+static bool no_pidfds;
+
+/* In place of libc's. */
+int pidfd_open(pid_t pid, unsigned flags)
+{
+	if (!no_pidfds)
+		return (int)syscall(SYS_pidfd_open, pid, flags);
+	errno = ENFILE;
+	return -1;
+}
+
+static void child_is_waited_for_without_a_pidfd_too(void)
+{
+	int64_t begin = clock_monotonic();
+	struct kvm_verdict v;
+	int r;
+
+	no_pidfds = true;
+	r = kvm_run_in_child(run_forever, -1, 10000, &v);
+	no_pidfds = false;
+	CHECK_INT(r, -ENFILE);
+	CHECK(clock_monotonic() - begin < 900000000);
+	CHECK_INT(waitpid(-1, NULL, WNOHANG), -1);
+	CHECK_INT(errno, ECHILD);
+}
+
 /* A child that KVM does not let go of lives on, and must hold nothing of its parent's. */
 static void child_has_no_descriptors_but_its_own(void)
 {
@@ -234,6 +262,7 @@ int main(void)
 {
 	RUN(a16_verdict_says_what_was_found);
 	RUN(guest_that_hangs_or_kills_its_process_is_a_verdict);
+	RUN(child_is_waited_for_without_a_pidfd_too);
 	RUN(child_has_no_descriptors_but_its_own);
 	RUN(probe_gives_a_verdict_with_a_reason);
 	RUN(verdict_is_kept_for_one_boot);
