@@ -22,7 +22,8 @@ struct spawn {
 	uid_t uid;             /* become this user, without other groups; 0: stay */
 	gid_t gid;             /* with @uid */
 	bool ignore_setgroups; /* setgroups() succeeds there and does nothing */
-	uint64_t max_file; /* bytes of any file it writes (RLIMIT_FSIZE); 0: no limit */
+	/* Bytes of any file that it, or what it starts, writes (RLIMIT_FSIZE); 0: no limit. */
+	uint64_t max_file;
 };
 #define SPAWN_INIT                                        \
 	{                                                 \

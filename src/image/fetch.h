@@ -19,8 +19,10 @@ struct fetch {
 	struct unpack *unpack;
 	int blobs;                       /* FETCH_LAYOUT_BLOBS or FETCH_DIR */
 	const struct manifest *manifest; /* NULL: not known yet */
-	uint64_t total;  /* bytes of the layers that are to come, 0: not known */
-	uint64_t max;    /* of the largest, and some; 0: not known */
+	uint64_t total; /* bytes of the layers that are to come, 0: not known */
+	/* What one file may have: bytes of the largest layer to come, or 1 GiB where that is
+	 * more; 0: not known. */
+	uint64_t max;
 	unsigned layers; /* how many, 0: not known */
 };
 

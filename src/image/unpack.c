@@ -6,6 +6,9 @@
  * for this and for the transport in one poll(). The first failure cancels the others: a
  * layer being read looks at the flag with every chunk. Signals are blocked in the threads:
  * they belong to the caller's.
+ *
+ * One more thread has the disk begin with what was unpacked. It sits in syncfs(), which
+ * nothing cancels: an end by failure or by the user waits until that has returned.
  */
 #include "image/unpack.h"
 

@@ -280,8 +280,8 @@ int ref_tag_write(struct store *s, const char *tag, const char *name,
 	dir = dir_open(s, TAGS, true, e);
 	if (dir < 0)
 		return dir;
-	lease = lease_take(
-		s, e); /* or gc might take the temporary file for a dead writer's */
+	/* Or gc might take the temporary file for a dead writer's. */
+	lease = lease_take(s, e);
 	if (lease < 0)
 		return lease;
 	n = snprintf(text, sizeof(text), "%s\n", name);
