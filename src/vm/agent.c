@@ -74,35 +74,47 @@ static void flush(struct agent *a)
 						    EPOLLIN | (waiting ? EPOLLOUT : 0));
 }
 
-/* What was put into the queue either went or is waiting. */
-static int sent(struct agent *a, int r)
+static int lost(struct agent *a, int r)
 {
 	struct volt_error why;
 
-	if (r < 0) {
-		(void)fail_code(&why, r, "talk to the guest");
-		end(a, &why);
-		return r;
-	}
-	flush(a);
-	return 0;
+	(void)fail_code(&why, r, "talk to the guest");
+	end(a, &why);
+	return r;
 }
 
 /* Credit for what was consumed, but no more of it while the guest leaves unread what it
  * has: credits are larger than the DATA they can be for, so a guest that writes and never
- * reads would fill our memory. Its own window stops it instead. */
+ * reads would fill our memory. Its own window stops it instead.
+ *
+ * What is held back must be tried again by whoever empties the queue: once it is empty, no
+ * event says so. */
 static void give_back(struct agent *a)
 {
 	for (int i = AGENT_STDOUT; i <= AGENT_STDERR; i++) {
 		size_t waiting, size = a->consumed[i];
+		int r;
 
 		(void)wire_out_data(&a->out, &waiting);
 		if (size == 0 || waiting > CREDIT_MAX || a->state != AGENT_RUNNING)
 			continue;
 		a->consumed[i] = 0;
 		a->unread[i] -= size;
-		(void)sent(a, wire_credit(&a->out, WORKLOAD, (enum agent_stream)i, size));
+		r = wire_credit(&a->out, WORKLOAD, (enum agent_stream)i, size);
+		if (r < 0)
+			(void)lost(a, r);
+		flush(a);
 	}
+}
+
+/* What was put into the queue either went or is waiting. */
+static int sent(struct agent *a, int r)
+{
+	if (r < 0)
+		return lost(a, r);
+	flush(a);
+	give_back(a);
+	return 0;
 }
 
 /* --- messages --- */

@@ -19,6 +19,7 @@ struct seen {
 
 static sd_event *ev;
 static int guest = -1;
+static size_t heard; /* of a message that has not come whole */
 
 static void on_config(void *data, struct wire_out *out)
 {
@@ -119,13 +120,16 @@ static void say_started(void)
 
 static bool set_up(struct seen *s)
 {
+	const int room = 100000; /* twice that, so most of a window */
 	int pair[2];
 
 	*s = (struct seen){ .a = NULL };
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0 ||
+	    setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)) < 0 ||
 	    agent_new(pair[0], ev, &ops, s, &s->a, NULL) < 0)
 		return false;
 	guest = pair[1];
+	heard = 0;
 	say_hello();
 	return agent_state(s->a) == AGENT_WAIT_START;
 }
@@ -140,24 +144,26 @@ static void tear_down(struct seen *s)
 static size_t count(uint16_t type, int64_t *sum)
 {
 	static char in[1 << 20];
-	ssize_t n = recv(guest, in, sizeof(in), MSG_DONTWAIT);
-	size_t found = 0;
+	ssize_t n = recv(guest, in + heard, sizeof(in) - heard, MSG_DONTWAIT);
+	size_t found = 0, at = 0, size;
 	struct agent_frame f;
 
-	for (size_t at = 0; n > 0 && at + sizeof(f) <= (size_t)n;) {
+	for (heard += n > 0 ? (size_t)n : 0; at + sizeof(f) <= heard; at += size) {
 		uint64_t number = 0;
 
 		memcpy(&f, in + at, sizeof(f));
-		at += sizeof(f);
-		if (le32toh(f.size) == sizeof(struct agent_record) + sizeof(number))
-			memcpy(&number, in + at + sizeof(struct agent_record),
-			       sizeof(number));
-		at += le32toh(f.size);
+		size = sizeof(f) + le32toh(f.size);
+		if (at + size > heard)
+			break;
 		if (le16toh(f.type) != type)
 			continue;
+		if (size == sizeof(f) + sizeof(struct agent_record) + sizeof(number))
+			memcpy(&number, in + at + size - sizeof(number), sizeof(number));
 		found++;
 		*sum += (int64_t)le64toh(number);
 	}
+	heard -= at;
+	memmove(in, in + at, heard);
 	return found;
 }
 
@@ -205,6 +211,31 @@ static void one_that_reads_gets_back_all_it_used(void)
 	tear_down(&s);
 }
 
+/* The queue that held the credit back is emptied by what is said next, not by the loop. */
+static void credit_that_was_held_back_goes_with_the_next_word(void)
+{
+	static char bytes[AGENT_PAYLOAD_MAX];
+	const size_t n = AGENT_WINDOW / sizeof(bytes);
+	int64_t given = 0;
+	struct seen s;
+
+	CHECK(set_up(&s));
+	say_started();
+	for (size_t i = 0; i < n; i++)
+		CHECK_INT(agent_stdin(s.a, bytes, sizeof(bytes)), 0);
+	for (size_t i = 0; i < n; i++) {
+		say(AGENT_DATA, AGENT_STDOUT, bytes, sizeof(bytes));
+		listen_to_it();
+	}
+	CHECK_INT(s.output, AGENT_WINDOW);
+	CHECK_INT(count(AGENT_CREDIT, &given), 0);
+	CHECK_INT(agent_signal(s.a, 1), 0);
+	listen_to_it();
+	(void)count(AGENT_CREDIT, &given);
+	CHECK_INT(given, AGENT_WINDOW);
+	tear_down(&s);
+}
+
 /* A workload can be faster than the word that it has started. */
 static void output_before_started_is_given_back_too(void)
 {
@@ -245,6 +276,7 @@ int main(void)
 		return 1;
 	RUN(a_guest_that_never_reads_is_stopped_by_its_window);
 	RUN(one_that_reads_gets_back_all_it_used);
+	RUN(credit_that_was_held_back_goes_with_the_next_word);
 	RUN(output_before_started_is_given_back_too);
 	RUN(stdin_ends_once_whoever_says_so_again);
 	sd_event_unref(ev);
