@@ -509,9 +509,11 @@ int supervise(const struct supervise *o, struct volt_error *e)
 	} else {
 		begin(&s);
 		r = sd_event_loop(s.ev);
-		if (r < 0)
+		if (r < 0) {
 			run_broken(&s, "the supervisor cannot go on: %s",
 				   strerrordesc_np(-r));
+			record_outcome(&s);
+		}
 		stop_qemu_now(&s); /* where it still runs */
 	}
 	if (entered) {

@@ -28,7 +28,8 @@
  * machine would have prepared from the store (kernel, root) are empty files here. */
 static char top[] = "/tmp/volt-test-XXXXXX";
 static struct vm_env env;
-static int empty = -1, errors = -1; /* errors: what supervisors write to stderr */
+static int empty = -1, errors = -1;       /* errors: what supervisors write to stderr */
+static const char *const *supervisor_env; /* NULL: what spawn_start() gives */
 
 static inline int set_up(void)
 {
@@ -137,6 +138,7 @@ static inline int start(struct machine *m, const char *const *options,
 	(void)strv_add(&argv, machine_id(m));
 	s.argv = (const char *const *)argv.v;
 	s.keep_fds = keep;
+	s.env = supervisor_env;
 	s.err = errors;
 	r = spawn_start(&s, &pid, NULL, &e);
 	(void)close(status[1]);

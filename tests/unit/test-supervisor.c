@@ -241,6 +241,35 @@ static void each_failure_is_named_and_undone(void)
 	}
 }
 
+static void a_supervisor_that_cannot_go_on_is_recorded(void)
+{
+	_cleanup_(machine_closep) struct machine *m = make("loop", "", "hang");
+	_cleanup_(state_done) struct state st = { 0 };
+	char path[64], breaks[96];
+	const char *const broken_env[] = { "LD_PRELOAD=" LOOP_PRELOAD,
+					   "ASAN_OPTIONS=verify_asan_link_order=0",
+					   breaks, NULL };
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s/break", top);
+	(void)snprintf(breaks, sizeof(breaks), "VOLT_LOOP_BREAKS=%s", path);
+	supervisor_env = broken_env;
+	CHECK_INT(run(m), 0);
+	supervisor_env = NULL;
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	CHECK(fd >= 0);
+	/* To be asked is the event after which it breaks. */
+	CHECK_INT(ended(m, &st), 125);
+	CHECK_INT(st.status, STATUS_FAILED);
+	CHECK_INT(st.exit_code, 125);
+	CHECK(st.reason && strstr(st.reason, "the supervisor cannot go on"));
+	CHECK(st.finished_at > 0);
+	CHECK(nothing_is_left());
+	closep(&fd);
+	CHECK_INT(unlink(path), 0);
+	CHECK_INT(machine_remove(m, false, NULL), 0);
+}
+
 /* --- what remains --- */
 
 static void rm_removes_the_machine(void)
@@ -461,6 +490,7 @@ static void run_all(void)
 	RUN(pausing_is_a_state);
 	RUN(the_log_of_a_machine_that_runs_is_there);
 	RUN(each_failure_is_named_and_undone);
+	RUN(a_supervisor_that_cannot_go_on_is_recorded);
 	RUN(rm_removes_the_machine);
 	RUN(a_failed_start_can_remove_the_machine);
 	RUN(qemu_dies_with_its_supervisor);
