@@ -40,11 +40,12 @@ int control_call(int fd, const json_t *request, json_t **ret, struct volt_error 
 /* --- frames of an attachment --- */
 
 enum attach_type {
-	ATTACH_FRAME_STDIN = 1, /* client: bytes; none: end of file */
-	ATTACH_FRAME_RESIZE,    /* client: struct attach_size */
-	ATTACH_FRAME_STDOUT,    /* server: bytes */
-	ATTACH_FRAME_STDERR,    /* server: bytes */
-	ATTACH_FRAME_EXIT       /* server, last: uint32_t exit status, then the reason */
+	ATTACH_FRAME_STDIN = 1,  /* client: bytes; none: end of file */
+	ATTACH_FRAME_RESIZE = 2, /* client: struct attach_size */
+	/* 3 was for signals: not to be used again in this version */
+	ATTACH_FRAME_STDOUT = 4, /* server: bytes */
+	ATTACH_FRAME_STDERR = 5, /* server: bytes */
+	ATTACH_FRAME_EXIT = 6    /* server, last: uint32_t exit status, then the reason */
 };
 
 /* In the host's byte order: the socket is local. */

@@ -53,6 +53,36 @@ static void stdin_comes_back_and_ends(void)
 	CHECK_INT(machine_remove(m, true, NULL), 0);
 }
 
+/* By their numbers: a client may be of another volt than the supervisor. */
+static void frames_have_the_numbers_that_are_documented(void)
+{
+	static const uint32_t code = 3;
+	static const struct {
+		uint32_t type;
+		const void *payload;
+		size_t size;
+	} expect[] = { { 4, "x\n", 2 }, { 5, "y\n", 2 }, { 6, &code, sizeof(code) } };
+	_cleanup_(machine_closep) struct machine *m =
+		make("frames", "", "out:x err:y exit:3");
+	struct started s;
+
+	CHECK_INT(start(m, NULL, &s, true), 0);
+	CHECK_INT(report(&s), 0);
+	(void)fcntl(attach_fd(s.attach), F_SETFL, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(expect); i++) {
+		struct attach_frame f = { 0 };
+		char payload[4] = "";
+
+		CHECK_INT(read_full(attach_fd(s.attach), &f, sizeof(f)), sizeof(f));
+		CHECK_INT(f.type, expect[i].type);
+		CHECK_INT(f.size, expect[i].size);
+		(void)read_full(attach_fd(s.attach), payload, expect[i].size);
+		CHECK(memcmp(payload, expect[i].payload, expect[i].size) == 0);
+	}
+	attach_close(s.attach);
+	CHECK_INT(machine_remove(m, true, NULL), 0);
+}
+
 static void a_client_that_does_not_read_cannot_hold_up_a_stop(void)
 {
 	_cleanup_(machine_closep) struct machine *m =
@@ -163,6 +193,7 @@ static void stdin_that_has_ended_stays_so_for_the_next_client(void)
 static void run_all(void)
 {
 	RUN(stdin_comes_back_and_ends);
+	RUN(frames_have_the_numbers_that_are_documented);
 	RUN(a_client_that_does_not_read_cannot_hold_up_a_stop);
 	RUN(a_slow_client_gets_every_byte);
 	RUN(a_client_that_reads_late_gets_the_last_word);
