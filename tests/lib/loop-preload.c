@@ -9,8 +9,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-__attribute__((visibility("default"))) int
-epoll_wait(int fd, struct epoll_event *events, int max, int timeout)
+__attribute__((visibility("default"))) int epoll_wait(int fd, struct epoll_event *events,
+						      int max, int timeout)
 {
 	const char *path = getenv("VOLT_LOOP_BREAKS");
 
