@@ -86,7 +86,7 @@ static int do_import(struct store *s, char **args, struct volt_error *e)
 	import.prefix = strlen(args[0]);
 	r = nftw(args[0], add, 64, FTW_PHYS);
 	if (r == 0)
-		r = tree_builder_finish(import.b, &t, &import.e);
+		r = tree_builder_finish(import.b, NULL, &t, &import.e);
 	if (r == 0)
 		r = tree_store(import.g, t, &tree, &list, &import.e);
 	if (r == 0)
