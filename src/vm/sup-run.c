@@ -305,6 +305,14 @@ static void add_tail(struct sup *s)
 	make_printable(r->reason);
 }
 
+/* Until init has spoken, KVM is on trial where it may be given up: there are hosts whose KVM
+ * refuses a register, and QEMU aborts. */
+static bool ended_by_kvm(const struct sup *s)
+{
+	return can_fall_back(s) && !s->st.phase[PHASE_KERNEL] &&
+	       s->run.outcome == OUTCOME_NONE && !console_panic(s->console);
+}
+
 static int on_qemu_exit(sd_event_source *source, const siginfo_t *si, void *data)
 {
 	struct sup *s = data;
@@ -315,6 +323,7 @@ static int on_qemu_exit(sd_event_source *source, const siginfo_t *si, void *data
 	if (s->st.rung == RUNG_NONE && s->stop_wanted)
 		s->st.rung = s->rung;
 	stop_cancel(s);
+	s->force_emulate |= ended_by_kvm(s);
 	describe_exit(s, si);
 	add_tail(s);
 	sup_run_over(s);

@@ -354,6 +354,25 @@ logs_keep_streams_apart_and_cut() {
 	volt rm logs >/dev/null
 }
 
+# What opens may still fail at the first guest; where it does not open, it is said.
+kvm_that_fails_is_given_up_for_emulation() {
+	local note='KVM started but the guest did not boot under it: emulating' kind
+	[ -w /dev/kvm ] || note='/dev/kvm'
+	believe_in_kvm
+	for kind in exit hang; do
+		run volt run --name "fault-kvm-$kind" static out:emulated exit:3
+		status 3
+		stdout emulated
+		is "$(inspect "fault-kvm-$kind" .state.accel)" tcg
+		like "$(inspect "fault-kvm-$kind" .state.accel_note)" "$note"
+		volt rm "fault-kvm-$kind" >/dev/null
+	done
+	run volt run --name fault-kvm-exit --accel kvm static exit:0
+	status 125
+	one_line_error "$([ -w /dev/kvm ] && echo 'QEMU was killed by SIGABRT' || echo '/dev/kvm')"
+	rm "$VOLT_ROOT/run/kvm.json"
+}
+
 user_strings_reach_qemu_only_as_json() {
 	# A23, B29
 	mkdir -p "$T/dir,readonly=off"
@@ -471,7 +490,7 @@ tap_run run_gives_output_and_status statuses_are_podman_s the_machine_is_given_w
 	a_kernel_panic_shows_its_last_lines a_guest_of_another_version_is_refused \
 	a_guest_that_breaks_the_protocol_is_ended a_qemu_that_dies_is_recorded \
 	restart_policies_count wait_answers_for_several logs_keep_streams_apart_and_cut \
-	user_strings_reach_qemu_only_as_json the_monitor_is_not_on_the_console \
+	kvm_that_fails_is_given_up_for_emulation user_strings_reach_qemu_only_as_json the_monitor_is_not_on_the_console \
 	kill_9_of_the_supervisor_is_repaired_by_the_next_command \
 	a_file_of_another_version_does_not_hide_the_others fifty_machines_at_once_are_consistent \
 	the_same_name_at_once_is_given_once kill_9_of_the_client_at_many_points nothing_is_left

@@ -484,7 +484,7 @@ void guest_boot(void)
 		qmp_event("GUEST_PANICKED", "{\"action\": \"pause\"}");
 		power_off();
 	}
-	if (fault("no-hello"))
+	if (fault("no-hello") || (fake.kvm && fault("kvm-hang")))
 		return;
 	if (fault("bad-frame"))
 		(void)write_all(fake.agent_fd,

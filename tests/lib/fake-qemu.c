@@ -10,7 +10,8 @@
  * specification, so that one finds the other's mistakes.
  *
  * A machine whose name has "fault-KIND" in it fails before it has a workload: exit-early,
- * qmp-garbage, qmp-silent, no-hello, panic, bad-version, bad-frame, bad-text.
+ * qmp-garbage, qmp-silent, no-hello, panic, bad-version, bad-frame, bad-text; kvm-exit and
+ * kvm-hang only under KVM.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -265,6 +266,8 @@ static void take_option(const char *name, const char *value)
 
 	if (strcmp(name, "-name") == 0)
 		fake.name = value;
+	else if (strcmp(name, "-accel") == 0)
+		fake.kvm = strncmp(value, "kvm", 3) == 0;
 	else if (strcmp(name, "-chardev") == 0)
 		take_chardev(value);
 	else if (strcmp(name, "-mon") == 0)
@@ -329,6 +332,8 @@ int main(int argc, char **argv)
 			stderr);
 		return 1;
 	}
+	if (fake.kvm && fault("kvm-exit"))
+		abort();
 	qmp_greet();
 	if (!fake.paused)
 		boot();

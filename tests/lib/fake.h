@@ -8,7 +8,7 @@
 /* What the fake QEMU and the guest in it know of each other. */
 struct fake {
 	const char *name; /* as after -name */
-	bool paused, no_shutdown;
+	bool paused, no_shutdown, kvm;
 	bool deaf; /* the guest does not read its port */
 	int qmp_fd, agent_fd, console_fd;
 };

@@ -150,9 +150,22 @@ a_normal_user_runs_machines() {
 	stdout $'0\n1000\nseen\nw\nhost\nhost\nguest'
 }
 
+# With the host's own KVM, whatever that is worth: the workload runs.
+a_kvm_that_is_believed_in_is_tried_and_given_up_if_it_fails() {
+	believe_in_kvm
+	run volt run --name tried busybox echo ran
+	status 0
+	stdout ran
+	like "$(inspect tried '.state.accel + " " + .state.accel_note')" \
+		'^kvm $|^tcg .*(did not boot under it: emulating|/dev/kvm)'
+	volt rm tried >/dev/null
+	rm "$VOLT_ROOT/run/kvm.json"
+}
+
 tap_run too_little_memory_is_said more_memory_than_the_host_has_is_said \
 	a_port_of_another_program_is_said a_kernel_that_does_not_boot_shows_its_console \
 	a_root_without_init_can_be_wrong_only_in_the_command a_full_disk_while_loading_is_said \
 	a_full_disk_while_starting_is_said_and_nothing_hangs \
 	a_full_disk_under_a_running_machine_does_not_end_it a_normal_user_runs_machines \
+	a_kvm_that_is_believed_in_is_tried_and_given_up_if_it_fails \
 	nothing_is_left
