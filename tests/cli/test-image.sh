@@ -183,19 +183,20 @@ a_registry_that_does_not_answer_is_said() {
 	one_line_error '127.0.0.1:1'
 }
 
-# registry: serves on $port, as long as the test runs.
+# registry [HTPASSWD]: serves on $port, as long as the test runs.
 registry() {
-	local config=$T/registry.yml
+	local config=$T/registry-${1:+locked}.yml
 	free_port
 	cat >"$config" <<-END
 		version: 0.1
 		storage: { filesystem: { rootdirectory: $T/registry } }
 		http: { addr: "127.0.0.1:$port" }
 		log: { level: error }
+		${1:+auth: { htpasswd: { realm: test, path: $1 \} \}}
 	END
 	docker-registry serve "$config" >"$T/registry.log" 2>&1 &
 	at_exit "kill $!"
-	wait_for 20 curl -fsS "http://127.0.0.1:$port/v2/"
+	wait_for 20 curl -sS -o /dev/null "http://127.0.0.1:$port/v2/"
 }
 
 a_registry_gives_and_takes() {
@@ -212,6 +213,52 @@ a_registry_gives_and_takes() {
 	status 125
 	one_line_error 'team/none'
 	rm -rf "$T/second"
+}
+
+# One login serves push and pull, kept where podman keeps its own; logging out takes it away.
+a_registry_with_accounts_wants_a_login() {
+	local name
+	# "secret", by bcrypt
+	echo 'me:$2b$04$8R4BtD2FpRg2d5V2x7s/0eITMfDqoh20oEZuKM8amE54GqaKGx4kG' >"$T/htpasswd"
+	registry "$T/htpasswd" || return
+	name=127.0.0.1:$port/mine/box:v1
+	run volt push --tls-verify=false busybox "$name"
+	status 125
+	one_line_error 'wants a login'
+	run volt login --tls-verify=false -u me -p wrong "127.0.0.1:$port"
+	status 125
+	one_line_error 'refuses the user name or password'
+	echo secret >"$T/password"
+	run_in volt login --tls-verify=false -u me --password-stdin "127.0.0.1:$port" <"$T/password"
+	status 0
+	ok grep -qF "127.0.0.1:$port" "$XDG_RUNTIME_DIR/containers/auth.json"
+	run volt push --tls-verify=false busybox "$name"
+	status 0
+	VOLT_ROOT=$T/second run volt pull -q --tls-verify=false "$name"
+	status 0
+	run volt logout "127.0.0.1:$port"
+	status 0
+	VOLT_ROOT=$T/third run volt pull -q --tls-verify=false "$name"
+	status 125
+	one_line_error 'wants a login'
+	VOLT_ROOT=$T/third run volt pull -q --tls-verify=false --creds me:secret "$name"
+	status 0
+	rm -rf "$T/second" "$T/third"
+}
+
+podman_s_storage_is_a_source() {
+	local storage="[vfs@$T/storage+$T/storage-run]"
+	[ "$(id -u)" = 0 ] || {
+		skip 'skopeo opens a storage of podman as root or in its own user namespace'
+		return
+	}
+	skopeo copy -q "oci:$(image static)" "containers-storage:${storage}localhost/stored:v1" ||
+		bad 'no storage'
+	VOLT_ROOT=$T/second run volt pull -q "containers-storage:${storage}localhost/stored:v1"
+	status 0
+	VOLT_ROOT=$T/second run volt images -q
+	stdout_like '^[0-9a-f]{12}$'
+	rm -rf "$T/second" "$T/storage" "$T/storage-run"
 }
 
 # boaster SIZE: a registry in the background whose images have one layer of as many bytes, the
@@ -346,7 +393,8 @@ tap_run an_oci_layout_is_loaded_by_its_name what_is_saved_loads_again_with_the_s
 	save_without_a_place_writes_to_stdout a_signal_leaves_nothing_of_a_save save_does_not_overwrite transports_of_skopeo_are_sources tags_name_and_unname \
 	what_skopeo_says_in_several_lines_is_one images_are_listed_by_name \
 	a_name_that_is_not_there_is_named a_registry_that_does_not_answer_is_said \
-	a_registry_gives_and_takes a_layer_that_cannot_fit_is_refused_before_it_is_fetched \
+	a_registry_gives_and_takes a_registry_with_accounts_wants_a_login podman_s_storage_is_a_source \
+	a_layer_that_cannot_fit_is_refused_before_it_is_fetched \
 	a_layer_that_is_there_twice_must_fit_once \
 	a_broken_image_is_refused_and_leaves_nothing \
 	an_image_that_a_machine_uses_is_kept all_images_are_those_with_several_names_too the_last_name_removes_the_image_and_prune_the_rest
