@@ -10,6 +10,7 @@
 #include "base/path.h"
 #include "base/spawn.h"
 #include "guest/kernel.h"
+#include "put-file.h"
 #include "tap.h"
 
 static char root[] = "/tmp/volt-test-build-XXXXXX";
@@ -19,20 +20,9 @@ static struct kernels ks;
 static struct volt_error e;
 static char said[4096];
 
-static void put(const char *path, const void *data, size_t size)
-{
-	char full[512];
-	FILE *f;
-
-	(void)snprintf(full, sizeof(full), "%s/%s", root, path);
-	f = fopen(full, "we");
-	if (!f || fwrite(data, 1, size, f) != size || fclose(f) != 0)
-		abort();
-}
-
 static void put_text(const char *path, const char *text)
 {
-	put(path, text, strlen(text));
+	put_file(root, path, text, strlen(text));
 }
 
 /* What QEMU enters, as a file that make has only to copy. */
@@ -58,7 +48,7 @@ static void put_image(void)
 	memcpy(data + at + sizeof(n), "Xen", 4);
 	at += 16;
 	at += (size_t)sprintf(data + at, "Linux version 6.5-made (x)");
-	put("source/image", data, at);
+	put_file(root, "source/image", data, at);
 }
 
 static const char good[] =

@@ -13,6 +13,7 @@
 #include "guest/image.h"
 #include "guest/kernel.h"
 #include "guest/modules.h"
+#include "put-file.h"
 #include "store/ref.h"
 #include "tap.h"
 
@@ -23,18 +24,6 @@ static struct kernels ks;
 static struct volt_error e;
 
 /* Things made for the tests */
-
-static int put(const char *path, const void *data, size_t size)
-{
-	char full[512];
-	FILE *f;
-
-	(void)snprintf(full, sizeof(full), "%s/%s", root, path);
-	f = fopen(full, "we");
-	if (!f || fwrite(data, 1, size, f) != size || fclose(f) != 0)
-		abort();
-	return 0;
-}
 
 /* A module: an ELF file with sections "", ".modinfo" and names. */
 static size_t make_module(const char *info, size_t info_size, char *to)
@@ -67,7 +56,7 @@ static void put_module(const char *directory, const char *name, const char *depe
 	int n = snprintf(info, sizeof(info), "license=GPL%cdepends=%s", 0, depends);
 
 	(void)snprintf(path, sizeof(path), "%s/%s.ko", directory, name);
-	put(path, data, make_module(info, (size_t)n + 1, data));
+	put_file(root, path, data, make_module(info, (size_t)n + 1, data));
 }
 
 /* A kernel as QEMU enters it: an ELF file with a note, and its release somewhere. */
@@ -101,7 +90,7 @@ static void put_kernel(const char *path, const char *release)
 {
 	char data[1024];
 
-	put(path, data, make_kernel(release, true, data));
+	put_file(root, path, data, make_kernel(release, true, data));
 }
 
 static char *heap(const void *data, size_t size)
@@ -176,9 +165,9 @@ static void make_modules(const char *directory)
 	if (mkdir(path, 0700) < 0)
 		abort();
 	(void)snprintf(path, sizeof(path), "%s/modules.order", directory);
-	put(path, order, sizeof(order) - 1);
+	put_file(root, path, order, sizeof(order) - 1);
 	(void)snprintf(path, sizeof(path), "%s/modules.builtin", directory);
-	put(path, builtin, sizeof(builtin) - 1);
+	put_file(root, path, builtin, sizeof(builtin) - 1);
 	(void)snprintf(path, sizeof(path), "%s/k", directory);
 	put_module(path, "virtio-pci", "virtio_ring,virtio");
 	put_module(path, "virtio", "");
@@ -261,7 +250,7 @@ static void a_module_that_is_needed_but_missing_is_named(void)
 	fd = modules_fd("lacking");
 	CHECK_INT(modules_read(fd, &m, &e), -ENOENT);
 	CHECK_STR(e.msg, "module 'erofs' needs 'nowhere', which is missing");
-	put("lacking/modules.builtin", "kernel/virtio_net.ko\n", 21);
+	put_file(root, "lacking/modules.builtin", "kernel/virtio_net.ko\n", 21);
 	put_module("lacking/k", "erofs", "");
 	CHECK_INT(modules_read(fd, &m, &e), -ENOTSUP);
 	CHECK_STR(e.msg, "the kernel has no 'overlay', which machines need");
@@ -431,7 +420,7 @@ static void a_microvm_needs_a_kernel_that_finds_its_devices(void)
 	kernel_free(k);
 	memcpy(data + n + 1, mark, sizeof(mark));
 	data[n] = 0;
-	put("vmlinux", data, n + 1 + sizeof(mark));
+	put_file(root, "vmlinux", data, n + 1 + sizeof(mark));
 	CHECK_INT(import("vmlinux", "finding", NULL), 0);
 	CHECK_INT(kernel_open(&ks, "finding", "x86_64", &k, &e), 0);
 	CHECK_INT(k->abilities & (KERNEL_PCI | KERNEL_MMIO), KERNEL_PCI | KERNEL_MMIO);
@@ -476,7 +465,7 @@ static void a_new_init_makes_a_new_initramfs(void)
 	struct stat st;
 
 	CHECK_INT(kernel_open(&ks, NULL, "x86_64", &before, &e), 0);
-	put("init", "another init", 12);
+	put_file(root, "init", "another init", 12);
 	CHECK_INT(kernel_open(&ks, NULL, "x86_64", &after, &e), 0);
 	CHECK(!digest_equal(&before->initramfs, &after->initramfs));
 	CHECK_INT(fstatat(rootfd, after->initramfs_path, &st, 0), 0);
@@ -569,7 +558,7 @@ static void put_deb(const char *name)
 	if (archive_write_close(a) != ARCHIVE_OK)
 		abort();
 	archive_write_free(a);
-	put(name, deb, used);
+	put_file(root, name, deb, used);
 }
 
 static void a_package_is_imported_with_its_modules(void)
@@ -606,9 +595,9 @@ static void an_initramfs_has_the_modules_and_their_order(void)
 
 static void a_package_without_a_kernel_is_refused(void)
 {
-	put("not.deb", "!<arch>\n", 8);
+	put_file(root, "not.deb", "!<arch>\n", 8);
 	CHECK_INT(import("not.deb", NULL, NULL), -ENOTSUP);
-	put("text.deb", "hello", 5);
+	put_file(root, "text.deb", "hello", 5);
 	CHECK_INT(import("text.deb", NULL, NULL), -ENOTSUP);
 }
 
@@ -704,7 +693,7 @@ int main(void)
 	if (!mkdtemp(root) || (rootfd = open(root, O_RDONLY | O_DIRECTORY)) < 0 ||
 	    store_open(rootfd, &store, &e) < 0)
 		return 1;
-	put("init", "the init", 8);
+	put_file(root, "init", "the init", 8);
 	(void)snprintf(init, sizeof(init), "%s/init", root);
 	ks = (struct kernels){ rootfd, store, init };
 	RUN(a_module_says_what_it_needs);
