@@ -14,13 +14,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 
+#include "base/thread.h"
 #include "image/tree-builder.h"
 
 #define THREADS_MAX 16
@@ -153,8 +151,7 @@ int unpack_new(struct ingest *g, int blobs, const struct layer_limits *limits,
 	       struct unpack **ret, struct volt_error *e)
 {
 	struct unpack *u = calloc(1, sizeof(*u));
-	cpu_set_t cpus;
-	int n;
+	unsigned int n;
 
 	if (!u)
 		return fail_oom(e);
@@ -166,8 +163,8 @@ int unpack_new(struct ingest *g, int blobs, const struct layer_limits *limits,
 		free(u);
 		return fail_errno(e, "make an eventfd");
 	}
-	n = sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
-	u->threads_max = 2 * n < THREADS_MAX ? 2 * (unsigned)n : THREADS_MAX;
+	n = 2 * thread_processors();
+	u->threads_max = n < THREADS_MAX ? n : THREADS_MAX;
 	(void)pthread_mutex_init(&u->mutex, NULL);
 	(void)pthread_cond_init(&u->wake, NULL);
 	*ret = u;
@@ -198,27 +195,14 @@ void unpack_free(struct unpack *u)
 	free(u);
 }
 
-/* With all signals blocked. */
-static int start_thread(struct unpack *u, pthread_t *ret, void *(*run)(void *))
-{
-	sigset_t all, old;
-	int code;
-
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
-	code = pthread_create(ret, NULL, run, u);
-	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return -code;
-}
-
 static int start_reader(struct unpack *u)
 {
-	int r = start_thread(u, &u->threads[u->n_threads], thread_run);
+	int r = thread_start(&u->threads[u->n_threads], thread_run, u);
 
 	if (r == 0)
 		u->n_threads++;
 	if (!u->has_writeback && u->n_threads > 1) /* it only saves time */
-		u->has_writeback = start_thread(u, &u->writeback, writeback_run) == 0;
+		u->has_writeback = thread_start(&u->writeback, writeback_run, u) == 0;
 	return r;
 }
 

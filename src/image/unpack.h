@@ -4,8 +4,8 @@
 #include "image/images-internal.h"
 #include "image/layer-read.h"
 
-/* Layers being read on all cores: the only threads there are in volt, joined before
- * unpack_free() returns. They see the ingest and what they are given, nothing else. */
+/* Layers being read on all cores, by threads that are joined before unpack_free()
+ * returns. They see the ingest and what they are given, nothing else. */
 struct unpack;
 
 /* @blobs is a directory of layers named by 64 hexadecimal digits. Everything given must
