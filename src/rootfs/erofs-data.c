@@ -2,10 +2,16 @@
 /* Moves file contents from the store into the image. An object costs little more than
  * opening it: small ones are read straight to where they belong, in a buffer that is
  * written when it is full or in the tails of the metadata; large ones are moved by the
- * kernel (a reflink where the file system can), around their holes. */
+ * kernel (a reflink where the file system can), around their holes.
+ *
+ * Every entry's place is known before, so several movers share the work: each takes the
+ * next run of entries until there are none or one of them has failed. They write to the
+ * same file and the same metadata, never to the same bytes of them. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,6 +21,7 @@
 
 #include "base/error.h"
 #include "base/io.h"
+#include "base/thread.h"
 #include "rootfs/erofs-private.h"
 
 #ifndef BCACHEFS_SUPER_MAGIC /* younger than Debian 12's headers */
@@ -23,18 +30,27 @@
 
 #define BUFFER_SIZE ((size_t)1 << 20)
 
+#define RUN        256u /* entries that a mover takes at once */
+#define MOVERS_MAX 4u
+
+struct work {
+	const struct erofs_image *m;
+	int fd;
+	atomic_uint next; /* entry that nobody has taken */
+	atomic_bool failed;
+};
+
 struct mover {
+	struct work *work;
 	const struct erofs_image *m;
 	int fd;
 	uint8_t *buffer;
 	size_t used;
 	uint64_t at; /* where the buffer's first byte goes */
+	pthread_t thread;
+	int code;
+	struct volt_error e;
 };
-
-static void mover_done(struct mover *v)
-{
-	free(v->buffer);
-}
 
 static int flush(struct mover *v, struct volt_error *e)
 {
@@ -165,22 +181,88 @@ static int move_large(struct mover *v, uint32_t i, int in, struct volt_error *e)
 	return copy(v, i, in, 0, whole, e);
 }
 
+static bool has_data(const struct tree_entry *f)
+{
+	return S_ISREG(f->mode) && f->size > 0 && erofs_is_node(f);
+}
+
 static int move(struct mover *v, uint32_t i, struct volt_error *e)
 {
 	const struct tree_entry *f = &v->m->t->v[i];
-	const struct erofs_node *n = &v->m->nodes[i];
 	_cleanup_close_ int in = -1;
 
-	if (n->twin != i) {
-		memcpy(erofs_tail(v->m, n), erofs_tail(v->m, &v->m->nodes[n->twin]),
-		       n->tail);
+	if (!has_data(f) || v->m->nodes[i].twin != i)
 		return 0;
-	}
 	in = store_open_object(v->m->s, &f->object, e);
 	if (in < 0)
 		return fail_in(e, in, "'%s'", f->path);
 	return f->size <= EROFS_SMALL_FILE ? read_small(v, i, in, e)
 					   : move_large(v, i, in, e);
+}
+
+static int move_runs(struct mover *v, struct volt_error *e)
+{
+	unsigned int n = v->m->t->n, i, end;
+	int r = 0;
+
+	while (r >= 0 && !atomic_load(&v->work->failed)) {
+		i = atomic_fetch_add(&v->work->next, RUN);
+		if (i >= n)
+			return flush(v, e);
+		end = n - i < RUN ? n : i + RUN;
+		for (; r >= 0 && i < end; i++)
+			r = move(v, i, e);
+	}
+	return r;
+}
+
+static void *mover_run(void *data)
+{
+	struct mover *v = data;
+
+	v->buffer = malloc(BUFFER_SIZE);
+	v->code = v->buffer ? move_runs(v, &v->e) : fail_oom(&v->e);
+	if (v->code < 0)
+		atomic_store(&v->work->failed, true);
+	free(v->buffer);
+	return NULL;
+}
+
+/* The caller's thread is the first mover, and does it alone where it gets no others. */
+static int move_all(struct work *w, struct volt_error *e)
+{
+	struct mover v[MOVERS_MAX] = { 0 };
+	unsigned int wanted = w->m->t->n / RUN, n = 1, i;
+	int r = 0;
+
+	if (wanted > thread_processors())
+		wanted = thread_processors();
+	for (i = 0; i < MOVERS_MAX; i++)
+		v[i] = (struct mover){ .work = w, .m = w->m, .fd = w->fd };
+	while (n < wanted && n < MOVERS_MAX &&
+	       thread_start(&v[n].thread, mover_run, &v[n]) == 0)
+		n++;
+	(void)mover_run(&v[0]);
+	for (i = 1; i < n; i++)
+		(void)pthread_join(v[i].thread, NULL);
+	for (i = 0; i < n && r >= 0; i++) {
+		r = v[i].code;
+		if (r < 0)
+			*e = v[i].e;
+	}
+	return r;
+}
+
+/* What files of the same content have behind their inodes. */
+static void copy_twins(const struct erofs_image *m)
+{
+	for (uint32_t i = 0; i < m->t->n; i++) {
+		const struct erofs_node *n = &m->nodes[i];
+
+		if (has_data(&m->t->v[i]) && n->twin != i)
+			memcpy(erofs_tail(m, n), erofs_tail(m, &m->nodes[n->twin]),
+			       n->tail);
+	}
 }
 
 /* Where files are reflinked, their blocks are there already. */
@@ -210,20 +292,13 @@ static int preallocate(const struct erofs_image *m, int fd, struct volt_error *e
 
 int erofs_data_write(const struct erofs_image *m, int fd, struct volt_error *e)
 {
-	_cleanup_(mover_done) struct mover v = { .m = m, .fd = fd };
+	struct work w = { .m = m, .fd = fd };
 	int r;
 
 	r = preallocate(m, fd, e);
-	if (r < 0)
-		return r;
-	v.buffer = malloc(BUFFER_SIZE);
-	if (!v.buffer)
-		return fail_oom(e);
-	for (uint32_t i = 0; r >= 0 && i < m->t->n; i++) {
-		const struct tree_entry *f = &m->t->v[i];
-
-		if (S_ISREG(f->mode) && f->size > 0 && erofs_is_node(f))
-			r = move(&v, i, e);
-	}
-	return r < 0 ? r : flush(&v, e);
+	if (r >= 0)
+		r = move_all(&w, e);
+	if (r >= 0)
+		copy_twins(m);
+	return r;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <limits.h>
+#include <sched.h>
 #include <sys/mount.h>
 
 #include "rootfs/erofs.h"
@@ -185,6 +186,62 @@ static void the_same_tree_gives_the_same_bytes(void)
 	v.id.b[0] ^= 1;
 	CHECK(make_image(&v, "k", NULL));
 	CHECK(!same_files(&v, "i", "k"));
+}
+
+/* Of sizes below and above a block and what is gathered in a buffer, some of them twice. */
+static bool add_many(struct world *w, int n)
+{
+	static const size_t sizes[] = { 9, 4096, 5000, 70000 };
+	static char data[70000];
+	char path[32];
+
+	for (int i = 0; i < n; i++) {
+		int content = i % 3 == 0 ? i / 2 : i;
+
+		memset(data, content, sizeof(data));
+		memcpy(data, &content, sizeof(content));
+		(void)snprintf(path, sizeof(path), "d%d/%d", i % 7, i);
+		if (!add_file(w, path, 0644, data, sizes[content % 4]))
+			return false;
+	}
+	return true;
+}
+
+static void the_bytes_do_not_depend_on_the_processors(void)
+{
+	_cleanup_world_ struct world w;
+	cpu_set_t all, one;
+
+	CHECK(world_open(&w) && add_many(&w, 3000) && world_finish(&w));
+	CHECK(make_image(&w, "i", NULL) && fsck(&w, "i") && extracted_as_made(&w, "i"));
+	CHECK(sched_getaffinity(0, sizeof(all), &all) == 0);
+	CPU_ZERO(&one);
+	for (int i = 0; CPU_COUNT(&one) == 0; i++)
+		if (CPU_ISSET(i, &all))
+			CPU_SET(i, &one);
+	CHECK(sched_setaffinity(0, sizeof(one), &one) == 0);
+	CHECK(make_image(&w, "j", NULL) && same_files(&w, "i", "j"));
+	CHECK(sched_setaffinity(0, sizeof(all), &all) == 0);
+}
+
+static void a_damaged_object_among_many_is_named(void)
+{
+	static const int only[] = { 1501, 2000, 2999 }; /* nobody has their content too */
+	_cleanup_world_ struct world w;
+
+	CHECK(world_open(&w) && add_many(&w, 3000) && world_finish(&w));
+	for (size_t k = 0; k < ARRAY_SIZE(only); k++) {
+		_cleanup_close_ int fd = world_file(&w, "i");
+		char path[32], expected[64];
+		int i = only[k];
+
+		(void)snprintf(path, sizeof(path), "d%d/%d", i % 7, i);
+		(void)snprintf(expected, sizeof(expected), "of '%s' does not have", path);
+		CHECK(damage_object(&w, path, 7));
+		CHECK_INT(erofs_write(w.t, w.f.store, &w.id, fd, NULL, &w.f.e), -EBADMSG);
+		CHECK(strstr(w.f.e.msg, expected));
+		CHECK(damage_object(&w, path, (off_t[]){ 9, 4096, 5000, 70000 }[i % 4]));
+	}
 }
 
 static void an_empty_tree_is_an_empty_directory(void)
@@ -481,6 +538,8 @@ int main(void)
 	RUN_IF(geteuid() == 0, "needs root",
 	       every_type_of_file_is_as_made_when_extracted);
 	RUN(the_same_tree_gives_the_same_bytes);
+	RUN(the_bytes_do_not_depend_on_the_processors);
+	RUN(a_damaged_object_among_many_is_named);
 	RUN(an_empty_tree_is_an_empty_directory);
 	RUN(padding_is_zero_not_another_file);
 	RUN_IF(geteuid() == 0, "needs root", owners_above_16_bits_survive);
