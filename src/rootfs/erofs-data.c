@@ -43,12 +43,11 @@ struct work {
 struct mover {
 	struct work *work;
 	const struct erofs_image *m;
-	int fd;
 	uint8_t *buffer;
 	size_t used;
 	uint64_t at; /* where the buffer's first byte goes */
 	pthread_t thread;
-	int code;
+	int fd, code;
 	struct volt_error e;
 };
 
