@@ -56,8 +56,7 @@ static void search_done(struct search *s)
 	elf_closure_done(&s->c);
 }
 
-/* Debian's name of the directories of an architecture. */
-static const char *multiarch(const struct elf_file *f)
+const char *elf_multiarch(const struct elf_file *f)
 {
 	static const struct {
 		const char *arch, *dir;
@@ -203,7 +202,7 @@ static int try_list(struct search *s, const char *list, size_t owner, const char
 	char host[PATH_MAX], image[PATH_MAX], lib[64];
 	int r = 0;
 
-	(void)snprintf(lib, sizeof(lib), "lib/%s", multiarch(&s->c.v[0].file));
+	(void)snprintf(lib, sizeof(lib), "lib/%s", elf_multiarch(&s->c.v[0].file));
 	directory_of(s->c.v[owner].host + strlen(s->root), host_origin);
 	directory_of(s->c.v[owner].image, image_origin);
 	for (unsigned i = 0; list && r == 0 && i < DIRS_MAX; i++) {
@@ -235,7 +234,7 @@ static int try_rpaths(struct search *s, const char *name, size_t by, struct volt
 /* The directories that the loader of this program knows by itself. */
 static int standard_dirs(const struct search *s, struct strv *ret)
 {
-	const char *arch = multiarch(&s->c.v[0].file);
+	const char *arch = elf_multiarch(&s->c.v[0].file);
 	int r = 0;
 
 	if (is_musl(s)) {
@@ -331,8 +330,14 @@ static int find_needed(struct search *s, size_t by, struct volt_error *e)
 	return 0;
 }
 
-static int add_program(struct search *s, const char *program, const char *name,
-		       struct volt_error *e)
+static bool is_program(const struct elf_file *f)
+{
+	return f->type == ET_EXEC || (f->type == ET_DYN && (f->interpreter || f->pie));
+}
+
+/* A program, or a library that one will open. */
+static int add_first(struct search *s, const char *program, const char *name,
+		     bool library, struct volt_error *e)
 {
 	_cleanup_elf_ struct elf_file f = { 0 };
 	_cleanup_free_ char *path = NULL;
@@ -347,8 +352,9 @@ static int add_program(struct search *s, const char *program, const char *name,
 	r = elf_file_read(path, &f, e);
 	if (r < 0)
 		return r;
-	if (f.type != ET_EXEC && !(f.type == ET_DYN && (f.interpreter || f.pie)))
-		return fail(e, ENOEXEC, "'%s' is an ELF file, but no program", program);
+	if (library ? f.type != ET_DYN : !is_program(&f))
+		return fail(e, ENOEXEC, "'%s' is an ELF file, but no %s", program,
+			    library ? "library" : "program");
 	s->c.platform = elf_file_platform(&f);
 	if (!s->c.platform)
 		return fail(e, ENOEXEC,
@@ -371,8 +377,8 @@ static int add_interpreter(struct search *s, struct volt_error *e)
 	return r < 0 ? r : 0;
 }
 
-int elf_closure_read(const char *program, const char *name_in_image, const char *root,
-		     struct elf_closure *ret, struct volt_error *e)
+static int read_closure(const char *path, const char *name, bool library,
+			const char *root, struct elf_closure *ret, struct volt_error *e)
 {
 	_cleanup_(search_done) struct search s = { .root = root };
 	_cleanup_free_ char *cache = NULL;
@@ -383,7 +389,7 @@ int elf_closure_read(const char *program, const char *name_in_image, const char 
 		return fail_oom(e);
 	}
 	(void)read_file_at(AT_FDCWD, cache, CACHE_MAX, &s.cache, &s.cache_size);
-	r = add_program(&s, program, name_in_image, e);
+	r = add_first(&s, path, name, library, e);
 	if (r == 0)
 		r = add_interpreter(&s, e);
 	for (size_t i = 0; r == 0 && i < s.c.n; i++)
@@ -393,4 +399,16 @@ int elf_closure_read(const char *program, const char *name_in_image, const char 
 	*ret = s.c;
 	s.c = (struct elf_closure){ 0 };
 	return 0;
+}
+
+int elf_closure_read(const char *program, const char *name_in_image, const char *root,
+		     struct elf_closure *ret, struct volt_error *e)
+{
+	return read_closure(program, name_in_image, false, root, ret, e);
+}
+
+int elf_closure_read_library(const char *library, const char *root,
+			     struct elf_closure *ret, struct volt_error *e)
+{
+	return read_closure(library, "/library", true, root, ret, e);
 }

@@ -21,8 +21,17 @@ struct elf_closure {
  * host, the program's too). -ENOEXEC, or -ENOENT naming the library and who needs it. */
 int elf_closure_read(const char *program, const char *name_in_image, const char *root,
 		     struct elf_closure *ret, struct volt_error *e);
+
+/* The same for a library that some program opens at run time: it has no loader, and its
+ * place in an image is the caller's business. */
+int elf_closure_read_library(const char *library, const char *root,
+			     struct elf_closure *ret, struct volt_error *e);
 void elf_closure_done(struct elf_closure *c);
 #define _cleanup_closure_ _cleanup_(elf_closure_done)
+
+/* Debian's name for the directories of an architecture, "x86_64-linux-gnu"; "" where it
+ * is not known. */
+const char *elf_multiarch(const struct elf_file *f);
 
 /* The paths that the loader's cache has for a library, best first; the caller frees each
  * with strv_done(). A cache that is missing or broken has none. */

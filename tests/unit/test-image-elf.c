@@ -84,6 +84,18 @@ static void a_missing_library_is_named_with_who_needs_it(void)
 	CHECK(strstr(e.msg, path));
 }
 
+static void a_library_has_a_closure_without_a_loader_of_its_own(void)
+{
+	_cleanup_closure_ struct elf_closure c = { 0 };
+	struct volt_error e = { 0 };
+
+	CHECK_INT(elf_closure_read_library(ELF_LIBRARY, "", &c, &e), 0);
+	CHECK(!c.v[0].file.interpreter);
+	CHECK(strstr(c.v[0].host, "libvolt-elf-test.so"));
+	CHECK(has_suffix(&c, "/libc.so.6"));
+	CHECK(strstr(elf_multiarch(&c.v[0].file), "-linux-"));
+}
+
 static void a_library_is_no_program(void)
 {
 	_cleanup_closure_ struct elf_closure c = { 0 };
@@ -153,6 +165,7 @@ int main(void)
 	RUN(what_is_found_relative_to_the_program_moves_with_it);
 	RUN(dot_dot_stops_at_the_root_of_the_image);
 	RUN(a_missing_library_is_named_with_who_needs_it);
+	RUN(a_library_has_a_closure_without_a_loader_of_its_own);
 	RUN(a_library_is_no_program);
 	RUN(a6_a_place_that_is_no_clean_path_is_refused);
 	RUN(the_cache_gives_paths_of_plain_builds);
