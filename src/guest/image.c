@@ -7,8 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/decompress.h"
 #include "base/macro.h"
-#include "guest/decompress.h"
 
 #define IMAGE_MAX (256u << 20)
 #define PVH_NOTE  18 /* XEN_ELFNOTE_PHYS32_ENTRY */

@@ -6,17 +6,17 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
-#include <sys/wait.h>
 
+#include "base/apt.h"
+#include "base/deb.h"
 #include "base/io.h"
 #include "base/path.h"
 #include "base/spawn.h"
 #include "base/strv.h"
-#include "guest/deb.h"
+#include "base/tool.h"
 #include "guest/image.h"
 #include "guest/kernel-json.h"
 #include "guest/modules.h"
-#include "guest/workdir.h"
 
 /* volt kernel build: Debian's sources, volt's configuration, make; only the image and the
  * list of what is built in are kept. */
@@ -44,6 +44,7 @@ struct build {
 	const struct target *target;
 	struct workdir work;
 	char *source; /* directory of the sources */
+	unsigned int lines;
 	bool cross;
 };
 
@@ -186,84 +187,39 @@ static int make_arguments(const struct build *b, const char *goal, struct strv *
 	return strv_add(v, goal);
 }
 
-/* Says how far it is, now and then; the output itself goes to a file. */
-static void follow(const struct build *b, FILE *out, FILE *copy)
+/* Says how far it is, now and then. */
+static void follow(void *data, const char *line)
 {
-	char line[4096];
-	unsigned int n = 0;
+	struct build *b = data;
 
-	while (fgets(line, sizeof(line), out)) {
-		(void)fputs(line, copy);
-		if (++n % LINES_A_REPORT == 0)
-			log_line(b->log, 6, "building: %u steps", n);
-	}
-	(void)fflush(copy); /* find_error() reads it */
+	if (++b->lines % LINES_A_REPORT == 0)
+		log_line(b->log, 6, "building: %u steps", b->lines);
 }
 
-/* The line that says what went wrong, out of much that make says besides. */
-static void find_error(int dirfd, char *ret, size_t size)
+static int make(struct build *b, const char *goal, struct volt_error *e)
 {
-	_cleanup_free_ char *text = NULL;
-	char *rest, *line;
-
-	(void)snprintf(ret, size, "make failed");
-	if (read_file_at(dirfd, "make.log", 64u << 20, &text, NULL) < 0)
-		return;
-	rest = text;
-	while ((line = strsep(&rest, "\n")))
-		if (strstr(line, "rror: ") || strstr(line, "not found") ||
-		    strstr(line, "***")) {
-			(void)snprintf(ret, size, "%.300s", line);
-			return;
-		}
-}
-
-static int finish(const struct build *b, pid_t pid, struct volt_error *e)
-{
-	char text[320];
-	int status = 0;
-
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return fail_errno(e, "wait for make");
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		return 0;
-	find_error(b->work.fd, text, sizeof(text));
-	return fail(
-		e, EIO,
-		"build the kernel: %s (needs the packages make gcc flex bison bc libelf-dev)",
-		text);
-}
-
-static int make(const struct build *b, const char *goal, struct volt_error *e)
-{
-	_cleanup_close_ int log = openat(b->work.fd, "make.log",
-					 O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	_cleanup_strv_ struct strv argv = { 0 };
-	_cleanup_fclose_ FILE *out = NULL, *copy = NULL;
-	struct spawn s = SPAWN_INIT;
-	int fd[2], r;
-	pid_t pid;
+	struct tool t = { .cwd = -1,
+			  .dirfd = b->work.fd,
+			  .log_name = "make.log",
+			  .line = follow,
+			  .data = b };
+	struct volt_error why;
+	int r;
 
 	if (make_arguments(b, goal, &argv) < 0)
 		return fail_oom(e);
-	if (log < 0 || pipe2(fd, O_CLOEXEC) < 0)
-		return fail_errno(e, "follow make");
-	s.argv = (const char *const *)argv.v;
-	s.out = s.err = fd[1];
-	s.die_with_parent = true;
-	r = spawn_start(&s, &pid, NULL, e);
-	(void)close(fd[1]);
-	out = fdopen(fd[0], "r");
-	copy = fdopen(TAKE_FD(log), "a");
-	if (r < 0)
-		return r;
-	if (out && copy)
-		follow(b, out, copy);
-	return finish(b, pid, e);
+	t.argv = (const char *const *)argv.v;
+	b->lines = 0;
+	r = tool_run(&t, &why);
+	return r < 0 ? fail(e, -r,
+			    "build the kernel: %s (needs the packages make gcc flex "
+			    "bison bc libelf-dev)",
+			    why.msg)
+		     : 0;
 }
 
-static int configure(const struct build *b, struct volt_error *e)
+static int configure(struct build *b, struct volt_error *e)
 {
 	_cleanup_close_ int fd = mkdir_beneath(b->work.fd, "object", 0700);
 	_cleanup_free_ char *text = NULL;
@@ -316,7 +272,7 @@ int kernel_build(const struct kernels *ks, const struct kernel_build *o,
 		build_done) struct build b = { .o = o, .log = log, .work = WORKDIR_INIT };
 	int r;
 
-	if ((r = find_target(&b, e)) < 0 || (r = workdir_open(ks, &b.work, e)) < 0 ||
+	if ((r = find_target(&b, e)) < 0 || (r = kernels_workdir(ks, &b.work, e)) < 0 ||
 	    (r = get_sources(&b, e)) < 0 || (r = configure(&b, e)) < 0)
 		return r;
 	log_line(log, 6, "building; this takes minutes");

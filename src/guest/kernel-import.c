@@ -7,13 +7,13 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "base/apt.h"
+#include "base/deb.h"
 #include "base/io.h"
 #include "base/path.h"
-#include "guest/deb.h"
 #include "guest/image.h"
 #include "guest/kernel-json.h"
 #include "guest/modules.h"
-#include "guest/workdir.h"
 
 #define IMAGE_MAX (256u << 20)
 
@@ -169,7 +169,7 @@ static int import_deb_file(const struct kernels *ks, const struct kernel_import 
 {
 	_cleanup_(workdir_done) struct workdir w = WORKDIR_INIT;
 	char source[256];
-	int r = workdir_open(ks, &w, e);
+	int r = kernels_workdir(ks, &w, e);
 
 	if (r < 0)
 		return r;
@@ -212,7 +212,7 @@ static int import_debian(const struct kernels *ks, const struct kernel_import *o
 	char source[256];
 	int r = choose_package(o, &package, e);
 
-	if (r < 0 || (r = workdir_open(ks, &w, e)) < 0)
+	if (r < 0 || (r = kernels_workdir(ks, &w, e)) < 0)
 		return r;
 	log_line(log, 6, "downloading %s", package);
 	r = apt_download(&w, package, &path, e);

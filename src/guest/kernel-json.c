@@ -13,6 +13,7 @@
 
 #define VERSION_NOW 1
 #define FILE_NAME   "kernel.json"
+#define LOCK        ".lock"
 
 static const struct {
 	unsigned int bit;
@@ -47,9 +48,18 @@ int kernels_open(const struct kernels *ks, bool make)
 
 int kernels_lock(int dirfd, struct volt_error *e)
 {
-	int fd = lock_open(dirfd, ".lock", LOCK_EXCLUSIVE, true);
+	int fd = lock_open(dirfd, LOCK, LOCK_EXCLUSIVE, true);
 
 	return fd < 0 ? fail_code(e, fd, "lock the kernels") : fd;
+}
+
+int kernels_workdir(const struct kernels *ks, struct workdir *w, struct volt_error *e)
+{
+	int fd = kernels_open(ks, true);
+
+	if (fd < 0)
+		return fail_code(e, fd, "make the directory of kernels");
+	return workdir_open(fd, LOCK, w, e);
 }
 
 void kernel_record_done(struct kernel_record *k)

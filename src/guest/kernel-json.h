@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include "base/workdir.h"
 #include "guest/kernel.h"
 
 /* kernel.json in memory, and the directory it is in. Shared by the files of this layer. */
@@ -26,6 +27,9 @@ void kernel_record_done(struct kernel_record *k);
 /* Opens kernels/, making it if @make; else -ENOENT where there is none. */
 int kernels_open(const struct kernels *ks, bool make);
 int kernels_lock(int dirfd, struct volt_error *e);
+
+/* A directory to work in, below it. */
+int kernels_workdir(const struct kernels *ks, struct workdir *w, struct volt_error *e);
 
 /* Removes what crashes have left, with the lock held: directories in the making and refs
  * without a directory. */

@@ -6,11 +6,11 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "base/decompress.h"
 #include "base/io.h"
 #include "base/macro.h"
 #include "base/path.h"
 #include "base/strv.h"
-#include "guest/decompress.h"
 #include "guest/kernel.h"
 
 #define LIST_MAX   (4u << 20)

@@ -5,10 +5,10 @@
 #include <sys/stat.h>
 
 #define ARCHIVE_NO_REDIRECT
+#include "base/decompress.h"
 #include "base/libarchive.h"
 #include "base/macro.h"
 #include "guest/cpio.h"
-#include "guest/decompress.h"
 #include "tap.h"
 
 /* cpio */

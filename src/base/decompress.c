@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "guest/decompress.h"
+#include "base/decompress.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "guest/deb.h"
+#include "base/deb.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,11 +9,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/decompress.h"
 #include "base/io.h"
 #include "base/libarchive.h"
 #include "base/macro.h"
 #include "base/path.h"
-#include "guest/decompress.h"
 
 #define BLOCK     65536
 #define FILES_MAX 100000
