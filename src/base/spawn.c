@@ -5,7 +5,7 @@
  * The child is made by fork() and lives only until its execve(). Between the two it does
  * nothing but system calls on memory prepared by the parent (the caller may have threads,
  * so malloc() is not to be touched). A close-on-exec pipe tells the parent of a failure
- * before or in execve(): four bytes of errno, or end of file when the program runs. So
+ * before or in execve(): errno and the step, or end of file when the program runs. So
  * "no such program" is reported as that, not as an exit status.
  */
 
@@ -32,8 +32,16 @@
 #define SEARCH_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define STDERR_MAX  4096
 
+#define STEP_NONE (-1)
+
+struct report {
+	int code; /* negative errno */
+	int step; /* jail.c's, or STEP_NONE */
+};
+
 struct child {
 	const struct spawn *s;
+	const struct jail_plan *jail;
 	const char *path;
 	char *const *env;
 	int in, out, err, report;
@@ -175,12 +183,22 @@ static int ignore_setgroups(void)
 	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
 }
 
+/* Where and who it is. */
+static int child_settle(struct child *c, int *ret_step)
+{
+	int r;
+
+	if (!c->jail)
+		return c->s->uid ? become(c->s->uid, c->s->gid) : 0;
+	r = jail_enter(c->jail, ret_step);
+	r = r ?: jail_drop(c->jail, ret_step);
+	if (r == 0)
+		*ret_step = STEP_NONE;
+	return r;
+}
+
 static int child_setup(struct child *c)
 {
-	int r = c->s->uid ? become(c->s->uid, c->s->gid) : 0;
-
-	if (r < 0)
-		return r;
 	/* After that: the kernel forgets the request where a process changes its user. */
 	if (c->s->die_with_parent && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		return -errno;
@@ -207,18 +225,20 @@ static int child_setup(struct child *c)
 
 static void __attribute__((noreturn)) child_run(struct child *c)
 {
-	int code;
+	struct report report = { .step = STEP_NONE };
 
 	reset_signals();
-	code = child_setup(c);
+	report.code = child_settle(c, &report.step);
+	if (report.code == 0)
+		report.code = child_setup(c);
 	/* The copies made above lie above every kept number or in a gap: closed here. */
-	if (code == 0)
-		code = close_others(c);
-	if (code == 0) {
+	if (report.code == 0)
+		report.code = close_others(c);
+	if (report.code == 0) {
 		(void)execve(c->path, (char *const *)c->s->argv, c->env);
-		code = -errno;
+		report.code = -errno;
 	}
-	(void)write_all(c->report, &code, sizeof(code));
+	(void)write_all(c->report, &report, sizeof(report));
 	_exit(127);
 }
 
@@ -242,16 +262,19 @@ static int open_pipe(int *ret_read, int *ret_write, struct volt_error *e)
 	return *ret_read < 0 || *ret_write < 0 ? fail_errno(e, "make a pipe") : 0;
 }
 
-static int wait_for_exec(int report, const char *program, struct volt_error *e)
+static int wait_for_exec(int from, const struct child *c, struct volt_error *e)
 {
-	int code;
-	ssize_t n = read_full(report, &code, sizeof(code));
+	struct report report;
+	ssize_t n = read_full(from, &report, sizeof(report));
 
 	if (n == 0)
 		return 0;
-	if (n != sizeof(code))
-		return fail(e, EIO, "start '%s': no word from the child", program);
-	return fail_code(e, code, "start '%s'", program);
+	if (n != sizeof(report))
+		return fail(e, EIO, "start '%s': no word from the child", c->path);
+	if (report.step != STEP_NONE)
+		return fail_in(e, jail_fail(c->jail, report.step, report.code, e),
+			       "start '%s'", c->path);
+	return fail_code(e, report.code, "start '%s'", c->path);
 }
 
 /* Signals wait meanwhile: the caller's handlers are not to run in the child. */
@@ -286,7 +309,7 @@ static int start_child(struct child *c, pid_t *ret_pid, int *ret_pidfd,
 		return fail_errno(e, "start '%s': fork", c->path);
 	closep(&write_end);
 	write_end = -1;
-	r = wait_for_exec(read_end, c->path, e);
+	r = wait_for_exec(read_end, c, e);
 	if (r == 0 && ret_pidfd) {
 		*ret_pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 		if (*ret_pidfd < 0) {
@@ -306,6 +329,7 @@ static int start_child(struct child *c, pid_t *ret_pid, int *ret_pidfd,
 int spawn_start(const struct spawn *s, pid_t *ret_pid, int *ret_pidfd,
 		struct volt_error *e)
 {
+	_cleanup_(jail_plan_freep) struct jail_plan *jail = NULL;
 	_cleanup_free_ char *path = NULL;
 	_cleanup_strv_ struct strv env = { 0 };
 	_cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -319,6 +343,12 @@ int spawn_start(const struct spawn *s, pid_t *ret_pid, int *ret_pidfd,
 		return r;
 	if (!s->env && clean_environment(&env) < 0)
 		return fail_oom(e);
+	if (s->jail) {
+		r = jail_plan_new(s->jail, s->uid, s->gid, &jail, e);
+		if (r < 0)
+			return r;
+	}
+	c.jail = jail;
 	c.path = path;
 	c.env = s->env ? (char *const *)s->env : env.v;
 	c.in = s->in >= 0 ? s->in : null;

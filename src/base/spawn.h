@@ -8,6 +8,8 @@
 
 #include "volt.h"
 
+#include "base/jail.h"
+
 /* Starting programs: by argv, never through a shell, with a clean environment. */
 struct spawn {
 	const char *const
@@ -22,6 +24,9 @@ struct spawn {
 	uid_t uid;             /* become this user, without other groups; 0: stay */
 	gid_t gid;             /* with @uid */
 	bool ignore_setgroups; /* setgroups() succeeds there and does nothing */
+	/* NULL: none. argv[0] is a path in it, @uid and @gid its user, @cwd is not for it: a
+	 * directory from outside would be a way out, as would be one among @keep_fds. */
+	const struct jail *jail;
 	/* Bytes of any file that it, or what it starts, writes (RLIMIT_FSIZE); 0: no limit. */
 	uint64_t max_file;
 };
@@ -32,7 +37,8 @@ struct spawn {
 
 /* Starts it; *@ret_pidfd (may be NULL) is a pidfd the caller closes. All other
  * descriptors are closed in the child, signals are at their defaults and unblocked.
- * -ENOENT: no such program, with a message that names it. */
+ * -ENOENT: no such program, with a message that names it. -ENOTSUP: there is no having an
+ * empty root here, for nobody (see jail_fail()). */
 int spawn_start(const struct spawn *s, pid_t *ret_pid, int *ret_pidfd,
 		struct volt_error *e);
 
