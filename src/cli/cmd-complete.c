@@ -99,6 +99,8 @@ static void print_names(struct volt_ctx *ctx,
 	json_array_foreach(all, i, item) {
 		if (*member(item, "name"))
 			(void)puts(member(item, "name"));
+		if (*member(item, "hash"))
+			(void)puts(member(item, "hash"));
 		json_array_foreach(json_object_get(item, "names"), k, name)
 			(void)puts(json_string_value(name));
 	}
@@ -121,6 +123,9 @@ static void print_words(struct volt_ctx *ctx, enum word kind)
 		break;
 	case WORD_KERNEL:
 		print_names(ctx, volt_kernel_list);
+		break;
+	case WORD_OBJECT:
+		print_names(ctx, volt_store_list);
 		break;
 	case WORD_FILE:
 		(void)puts(":file");

@@ -12,6 +12,7 @@ enum word {
 	WORD_IMAGE,
 	WORD_IMAGE_FIRST, /* an image, then what the guest runs */
 	WORD_KERNEL,
+	WORD_OBJECT,
 	WORD_FILE,
 	WORD_COMMAND
 };
@@ -40,6 +41,11 @@ extern const struct cmd *const cmds[];
 
 extern const struct cmd cmd_attach;
 extern const struct cmd cmd_build;
+extern const struct cmd cmd_cas_gc;
+extern const struct cmd cmd_cas_ls;
+extern const struct cmd cmd_cas_usage;
+extern const struct cmd cmd_cas_verify;
+extern const struct cmd cmd_cas_why;
 extern const struct cmd cmd_complete;
 extern const struct cmd cmd_completion;
 extern const struct cmd cmd_create;

@@ -41,6 +41,12 @@ const struct cmd *const cmds[] = {
 	&cmd_kernel_ls,
 	&cmd_kernel_default,
 	&cmd_kernel_rm,
+	/* the content store */
+	&cmd_cas_ls,
+	&cmd_cas_usage,
+	&cmd_cas_why,
+	&cmd_cas_verify,
+	&cmd_cas_gc,
 	/* the rest */
 	&cmd_doctor,
 	&cmd_info,

@@ -72,11 +72,7 @@ static int store_info(struct volt_ctx *ctx, json_t **ret, struct volt_error *e)
 		r = store_usage(s, &u, e);
 	if (r < 0)
 		return r;
-	*ret = json_pack("{s:I, s:I, s:I, s:I, s:I}", "objects", (json_int_t)u.objects,
-			 "bytes", (json_int_t)u.bytes, "allocated",
-			 (json_int_t)u.allocated, "unreferenced",
-			 (json_int_t)u.unreferenced, "unreferenced_bytes",
-			 (json_int_t)u.unreferenced_bytes);
+	*ret = store_usage_json(&u);
 	return *ret ? 0 : fail_oom(e);
 }
 

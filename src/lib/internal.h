@@ -79,6 +79,10 @@ int image_for(struct volt_ctx *ctx, const char *ref, const char *arch,
 int transport_from(const json_t *options, struct image_transport *t,
 		   struct volt_error *e);
 
+/* Members that volt_info() and volt_store_usage() share. */
+struct store_usage;
+json_t *store_usage_json(const struct store_usage *u);
+
 /* Drops the refs of machines that removed themselves; the context's store is open. */
 int refs_sweep(struct volt_ctx *ctx, struct volt_error *e);
 

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <dirent.h>
+#include <jansson.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/stat.h>
@@ -83,6 +85,21 @@ int object_scan(const struct store *s, struct object_scan *ret,
 		void (*odd)(void *data, const char *name), void *data);
 void object_scan_done(struct object_scan *scan);
 
+/* -- walk.c: every ref -- */
+
+#define REF_NAME_SIZE (2 * NAME_MAX + 2)
+
+struct ref_walk {
+	/* @ref is "<kind>/<name>.json", without kind for a profile's manifest. The first
+	 * result that is not 0 ends the walk, which returns it. */
+	int (*ref)(void *data, const char *ref, const json_t *j, struct volt_error *e);
+	/* Told of refs that cannot be read; without it the first one is an error. */
+	void (*bad)(void *data, const char *what, const char *why);
+	void *data;
+};
+
+int refs_walk(const struct store *s, const struct ref_walk *w, struct volt_error *e);
+
 /* -- reach.c: every object that refs keep alive -- */
 
 struct reach {
@@ -93,5 +110,8 @@ struct reach {
 	void *data;
 };
 
+/* Adds what one ref keeps alive; @ref is its name for messages. */
+int reach_add(const struct store *s, struct reach *reach, const char *ref,
+	      const json_t *j, struct volt_error *e);
 int reach_collect(const struct store *s, struct reach *ret, struct volt_error *e);
 void reach_done(struct reach *r);

@@ -47,7 +47,7 @@ h_asks_for_help_where_it_is_no_option_of_its_own() {
 
 groups_explain_themselves() {
 	local g
-	for g in image kernel machine system; do
+	for g in cas image kernel machine system; do
 		run volt "$g" --help
 		status 0
 		stderr ''
