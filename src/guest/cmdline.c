@@ -68,8 +68,8 @@ uint64_t tsc_khz(const struct tsc_sample *begin)
 			  (double)(end.ns - begin->ns));
 }
 
-const char *kernel_cmdline(enum cmdline_machine m, const char *arch, bool emulated,
-			   uint64_t khz, char text[static CMDLINE_SIZE])
+const char *kernel_cmdline(const struct machine_row *m, bool emulated, uint64_t khz,
+			   char text[static CMDLINE_SIZE])
 {
 	/* reboot=t: a reset by triple fault works on every PC. noreplace-smp: a machine with one
 	 * processor would patch 8,000 lock prefixes away. */
@@ -78,15 +78,15 @@ const char *kernel_cmdline(enum cmdline_machine m, const char *arch, bool emulat
 	/* One of its eight devices has the interrupt of the clock, whose driver would take it;
 	 * the guest gets the time from its host. */
 	static const char of_microvm[] = " pci=off initcall_blacklist=cmos_init";
-	bool pc = strcmp(arch, "x86_64") == 0;
+	bool pc = strcmp(m->arch, "x86_64") == 0;
 	int n;
 
 	/* panic=-1: a panic ends QEMU (-no-reboot) at once, and the supervisor sees it. */
 	n = snprintf(text, CMDLINE_SIZE,
 		     "console=%s quiet panic=-1 random.trust_cpu=on "
 		     "rcupdate.rcu_expedited=1 cryptomgr.notests%s%s",
-		     strcmp(arch, "arm64") == 0 ? "ttyAMA0" : "ttyS0", pc ? of_pc : "",
-		     pc && m == CMDLINE_MICROVM ? of_microvm : "");
+		     m->console, pc ? of_pc : "",
+		     m->kind == MACHINE_MICROVM ? of_microvm : "");
 	/* lapic_khz: QEMU's APIC timer; only volt's own kernel (kernel/x86_64.append) takes
 	 * it, others measure. */
 	if (pc && emulated && khz > 0)

@@ -4,6 +4,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "profile/machine.h"
+
 /* What a guest kernel is told on its command line: nothing about the machine's wish (that
  * comes over the agent channel), only about the hardware that QEMU shows it, and what
  * saves time while booting. doc/architecture.md has the measurements. */
@@ -18,14 +20,8 @@ struct tsc_sample {
 struct tsc_sample tsc_sample(void);
 uint64_t tsc_khz(const struct tsc_sample *begin); /* 0: the host has none */
 
-enum cmdline_machine {
-	CMDLINE_MICROVM,
-	CMDLINE_Q35,
-	CMDLINE_VIRT /* arm64, riscv64 */
-};
-
 #define CMDLINE_SIZE 512
 
 /* Writes the command line. @khz is tsc_khz() for an emulated PC, else 0. */
-const char *kernel_cmdline(enum cmdline_machine m, const char *arch, bool emulated,
-			   uint64_t khz, char text[static CMDLINE_SIZE]);
+const char *kernel_cmdline(const struct machine_row *m, bool emulated, uint64_t khz,
+			   char text[static CMDLINE_SIZE]);

@@ -29,6 +29,7 @@
 #include "lib/internal.h"
 #include "rootfs/rootfs.h"
 #include "store/ref.h"
+#include "vm/qemu.h"
 
 int transport_from(const json_t *options, struct image_transport *t, struct volt_error *e)
 {
@@ -65,6 +66,7 @@ static int choose_arch(struct volt_ctx *ctx, struct spec *s, const struct image 
 		       struct volt_error *e)
 {
 	const struct platform *host = platform_find(NULL), *wish = NULL;
+	int r;
 
 	if (s->arch) {
 		wish = platform_find(s->arch);
@@ -85,6 +87,9 @@ static int choose_arch(struct volt_ctx *ctx, struct spec *s, const struct image 
 	}
 	if (!s->arch)
 		return fail_oom(e);
+	r = qemu_check_arch(s->arch, e);
+	if (r < 0)
+		return fail_in(e, r, "image '%s'", s->image.ref);
 	if (!wish && host && strcmp(s->arch, host->arch) != 0)
 		log_line(&ctx->log, LOG_WARNING,
 			 "image '%s' is for %s: emulating that on this %s host",

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -15,61 +16,64 @@
  * third of the boot, and hangs it now and then) not one more. */
 #define MICROVM_DEVICES 8
 
-struct machine_row {
-	const char *arch;
-	enum cmdline_machine machine;
-	const char *qemu;   /* -machine */
-	const char *suffix; /* of virtio devices */
-};
-
-/* What QEMU would add by itself is switched off where it can be: each device costs the
- * guest a probe. The PIT and PIC stay: the time stamp counter is calibrated by them. */
-static const struct machine_row machine_rows[] = {
-	{ "x86_64", CMDLINE_MICROVM, "microvm,acpi=off,rtc=on,isa-serial=on", "device" },
-	{ "x86_64", CMDLINE_Q35, "q35,usb=off,vmport=off,hpet=off,sata=off,smbus=off",
-	  "pci" },
-	{ "i386", CMDLINE_Q35, "q35,usb=off,vmport=off,hpet=off,sata=off,smbus=off",
-	  "pci" },
-	{ "arm64", CMDLINE_VIRT, "virt", "pci" },
-	{ "riscv64", CMDLINE_VIRT, "virt", "pci" },
-};
-
-static const struct machine_row *row_find(const char *arch, enum cmdline_machine machine)
+static int fail_unsupported(const char *arch, struct volt_error *e)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(machine_rows); i++)
-		if (strcmp(machine_rows[i].arch, arch) == 0 &&
-		    machine_rows[i].machine == machine)
-			return &machine_rows[i];
-	return NULL;
+	return fail(e, ENOTSUP, "Linux guests of architecture '%s' are not supported",
+		    arch);
 }
 
-int qemu_machine(const struct profile *p, unsigned int abilities, size_t n_devices,
-		 enum cmdline_machine *ret, struct volt_error *e)
+int qemu_check_arch(const char *arch, struct volt_error *e)
+{
+	for (size_t i = 0; i < machine_rows_n; i++)
+		if (strcmp(machine_rows[i].arch, arch) == 0)
+			return 0;
+	return fail_unsupported(arch, e);
+}
+
+static int check_limits(const struct machine_row *row, const struct qemu_size *size,
+			struct volt_error *e)
+{
+	if (row->cpus_max && size->cpus > row->cpus_max)
+		return fail(e, ENOTSUP, "a machine for %s has %u CPU at most, not %u",
+			    row->arch, row->cpus_max, size->cpus);
+	if (row->memory_max && size->memory > (uint64_t)row->memory_max << 20)
+		return fail(e, ENOTSUP, "a machine for %s has %u MiB of memory at most",
+			    row->arch, row->memory_max);
+	return 0;
+}
+
+static bool is_microvm_possible(const struct profile *p, unsigned int abilities,
+				size_t n_devices)
 {
 	const unsigned int needed = KERNEL_PVH | KERNEL_MMIO;
 
-	if (n_devices <= MICROVM_DEVICES && (abilities & needed) == needed &&
-	    (p->capabilities & PROFILE_CAN_MICROVM) &&
-	    row_find(p->arch->name, CMDLINE_MICROVM)) {
-		*ret = CMDLINE_MICROVM;
+	return n_devices <= MICROVM_DEVICES && (abilities & needed) == needed &&
+	       (p->capabilities & PROFILE_CAN_MICROVM);
+}
+
+int qemu_machine(const struct profile *p, unsigned int abilities,
+		 const struct qemu_size *size, const struct machine_row **ret,
+		 struct volt_error *e)
+{
+	bool microvm = is_microvm_possible(p, abilities, size->n_devices);
+
+	for (size_t i = 0; i < machine_rows_n; i++) {
+		const struct machine_row *row = &machine_rows[i];
+
+		if (strcmp(row->arch, p->arch->name) != 0 ||
+		    (row->kind == MACHINE_MICROVM && !microvm))
+			continue;
+		TRY(check_limits(row, size, e));
+		*ret = row;
 		return 0;
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(machine_rows); i++) {
-		if (strcmp(machine_rows[i].arch, p->arch->name) == 0 &&
-		    machine_rows[i].machine != CMDLINE_MICROVM) {
-			*ret = machine_rows[i].machine;
-			return 0;
-		}
-	}
-	return fail(e, ENOTSUP, "Linux guests of architecture '%s' are not supported",
-		    p->arch->name);
+	return fail_unsupported(p->arch->name, e);
 }
 
 /* --- building --- */
 
 struct builder {
 	const struct qemu_config *c;
-	const struct machine_row *row;
 	struct strv *argv;
 	struct qemu_fds *fds;
 	int failed; /* the first failure; checked once at the end */
@@ -125,7 +129,8 @@ static int keep(struct builder *b, int fd)
 /* A virtio device of the machine's kind: {"driver": "virtio-<kind>-<suffix>"}. */
 static json_t *device(struct builder *b, const char *kind)
 {
-	return json_pack("{s:o}", "driver", json_sprintf("%s-%s", kind, b->row->suffix));
+	return json_pack("{s:o}", "driver",
+			 json_sprintf("%s-%s", kind, b->c->machine->suffix));
 }
 
 static void set(json_t *j, const char *key, json_t *value)
@@ -153,12 +158,13 @@ static void add_machine(struct builder *b)
 	for (size_t i = 0; i < c->n_shares; i++)
 		shared |= c->shares[i].virtiofs;
 	addf(b, "-name", "volt-%s", c->name);
-	addf(b, "-machine", "%s%s", b->row->qemu, shared ? ",memory-backend=mem" : "");
+	addf(b, "-machine", "%s%s", c->machine->type,
+	     shared ? ",memory-backend=mem" : "");
 	if (c->accel == ACCEL_KVM)
 		addf(b, "-accel", "kvm");
 	else
 		addf(b, "-accel", "tcg,thread=multi");
-	addf(b, "-cpu", "%s", c->accel == ACCEL_KVM ? "host" : "max");
+	addf(b, "-cpu", "%s", c->accel == ACCEL_KVM ? "host" : c->machine->cpu);
 	addf(b, "-smp", "%u", c->cpus);
 	addf(b, "-m", "%lluM", (unsigned long long)mebibytes(c));
 	if (shared)
@@ -184,7 +190,7 @@ static void add_confinement(struct builder *b)
 		add(b, options[i]);
 	if (b->c->profile->firmware)
 		addf(b, "-L", "%s", b->c->profile->firmware);
-	if (b->row->machine == CMDLINE_MICROVM)
+	if (b->c->machine->kind == MACHINE_MICROVM)
 		addf(b, "-global", "virtio-mmio.force-legacy=false");
 }
 
@@ -243,7 +249,7 @@ static void add_network(struct builder *b)
 	set(j, "mac", json_string(b->c->link->mac));
 	if (b->c->link->mtu)
 		set(j, "host_mtu", json_integer(b->c->link->mtu));
-	if (strcmp(b->row->suffix, "pci") == 0)
+	if (strcmp(b->c->machine->suffix, "pci") == 0)
 		set(j, "romfile", json_string(""));
 	add_json(b, "-device", j);
 }
@@ -275,10 +281,6 @@ int qemu_args(const struct qemu_config *c, struct strv *argv, struct qemu_fds *f
 	struct builder b = { .c = c, .argv = argv, .fds = fds };
 	json_t *balloon;
 
-	b.row = row_find(c->profile->arch->name, c->machine);
-	if (!b.row)
-		return fail(e, ENOTSUP, "architecture '%s' has no such machine",
-			    c->profile->arch->name);
 	add(&b, c->profile->qemu);
 	add_machine(&b);
 	add_confinement(&b);

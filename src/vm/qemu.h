@@ -8,8 +8,8 @@
 #include "volt.h"
 
 #include "base/strv.h"
-#include "guest/cmdline.h"
 #include "net/user.h"
+#include "profile/machine.h"
 #include "profile/profile.h"
 
 /* What a QEMU is started with. Everything it opens is handed to it as a descriptor, so it
@@ -36,7 +36,7 @@ struct qemu_config {
 	const struct profile *profile;
 	const char *name; /* the machine's */
 	enum accel accel;
-	enum cmdline_machine machine;
+	const struct machine_row *machine;
 	unsigned int cpus;
 	uint64_t memory;
 	const char *cmdline;
@@ -55,10 +55,21 @@ struct qemu_fds {
 	size_t n;
 };
 
+/* -ENOTSUP where volt has no machine for guests of @arch (its own word). */
+int qemu_check_arch(const char *arch, struct volt_error *e);
+
+struct qemu_size {
+	size_t n_devices;
+	unsigned int cpus;
+	uint64_t memory;
+};
+
 /* Which machine: microvm, where the kernel, the QEMU and the number of devices allow it,
- * boots in half the time of q35. -ENOTSUP for an architecture without one. */
-int qemu_machine(const struct profile *p, unsigned int kernel_abilities, size_t n_devices,
-		 enum cmdline_machine *ret, struct volt_error *e);
+ * boots in half the time of q35. -ENOTSUP for an architecture without one, or for more of
+ * something than its machine has room for. */
+int qemu_machine(const struct profile *p, unsigned int kernel_abilities,
+		 const struct qemu_size *size, const struct machine_row **ret,
+		 struct volt_error *e);
 
 /* Appends the whole command line, program first, and the descriptors it names. */
 int qemu_args(const struct qemu_config *c, struct strv *argv, struct qemu_fds *fds,

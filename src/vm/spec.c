@@ -12,7 +12,9 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/path.h"
+#include "image/platform.h"
 #include "vm/internal.h"
+#include "vm/qemu.h"
 
 #define SPEC_VERSION 1
 #define MEMORY_MIN   (32ull << 20)
@@ -34,9 +36,6 @@ static const char *const accel_texts[] = {
 };
 static const char *const guest_texts[] = { [GUEST_LINUX] = "linux" };
 static const char *const net_texts[] = { [NET_USER] = "user", [NET_NONE] = "none" };
-static const char *const arch_texts[] = {
-	"x86_64", "arm64", "riscv64", "ppc64le", "s390x", "mips64le", "i386", "arm",
-};
 
 const char *spec_restart_text(enum restart_policy p)
 {
@@ -543,15 +542,31 @@ static int parse_log(const json_t *j, struct spec *s, struct volt_error *e)
 	return 0;
 }
 
+/* In any spelling; kept is volt's word. */
+static int get_arch(const json_t *j, char **ret, struct volt_error *e)
+{
+	const struct platform *p;
+	const char *word = NULL;
+
+	TRY(json_get_string(j, "arch", &word, e));
+	if (!word)
+		return 0;
+	p = platform_find(word);
+	if (!p)
+		return fail(e, EINVAL, "architecture '%s' is not known", word);
+	TRY(qemu_check_arch(p->arch, e));
+	*ret = strdup(p->arch);
+	return *ret ? 0 : fail_oom(e);
+}
+
 static int parse_hardware(const json_t *j, struct spec *s, struct volt_error *e)
 {
-	unsigned int guest = GUEST_LINUX, accel = ACCEL_AUTO, arch = 0;
+	unsigned int guest = GUEST_LINUX, accel = ACCEL_AUTO;
 	int64_t memory = (int64_t)s->memory, cpus = s->cpus;
 
 	TRY(get_choice(j, "guest", guest_texts, ARRAY_SIZE(guest_texts), &guest, e));
 	TRY(get_choice(j, "accel", accel_texts, ARRAY_SIZE(accel_texts), &accel, e));
-	TRY(get_choice(j, "arch", arch_texts, ARRAY_SIZE(arch_texts), &arch, e));
-	TRY(get_text(j, "arch", &s->arch, e));
+	TRY(get_arch(j, &s->arch, e));
 	TRY(get_text(j, "kernel", &s->kernel, e));
 	TRY(json_get_int(j, "memory", 0, MEMORY_MAX, &memory, e));
 	TRY(json_get_int(j, "cpus", 1, 256, &cpus, e));

@@ -548,6 +548,7 @@ static int start_qemu(struct sup *s, struct channels *c, struct volt_error *e)
 				    .ev = s->ev,
 				    .ended = on_virtiofsd_exit,
 				    .data = s };
+	struct qemu_size size = { .cpus = s->spec->cpus, .memory = s->spec->memory };
 	bool emulated = s->accel != ACCEL_KVM;
 	int r;
 
@@ -555,10 +556,10 @@ static int start_qemu(struct sup *s, struct channels *c, struct volt_error *e)
 	q.link = s->run.link.kind ? &s->run.link : NULL;
 	q.n_shares = s->shares.n;
 	/* serial port, rng, balloon besides */
-	TRY(qemu_machine(s->run.profile, s->o->abilities,
-			 q.n_disks + q.n_shares + (q.link ? 1 : 0) + 3, &q.machine, e));
-	(void)kernel_cmdline(q.machine, s->run.profile->arch->name, emulated,
-			     emulated ? tsc_khz(&s->tsc) : 0, cmdline);
+	size.n_devices = q.n_disks + q.n_shares + (q.link ? 1 : 0) + 3;
+	TRY(qemu_machine(s->run.profile, s->o->abilities, &size, &q.machine, e));
+	(void)kernel_cmdline(q.machine, emulated, emulated ? tsc_khz(&s->tsc) : 0,
+			     cmdline);
 	TRY(shares_serve(&s->shares, &with, &shares, e));
 	q.shares = shares;
 	r = spawn_qemu(s, c, &q, e);

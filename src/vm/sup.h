@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+#include "guest/cmdline.h"
 #include "net/user.h"
 #include "profile/profile.h"
 #include "vm/agent.h"

@@ -665,11 +665,38 @@ static void only_an_emulated_pc_is_told_a_rate(void)
 {
 	char text[CMDLINE_SIZE];
 
-	CHECK(strstr(kernel_cmdline(CMDLINE_MICROVM, "x86_64", true, 2600000, text),
+	CHECK(strstr(kernel_cmdline(machine_row_find("x86_64", MACHINE_MICROVM), true,
+				    2600000, text),
 		     "tsc_early_khz=2600000"));
-	CHECK(!strstr(kernel_cmdline(CMDLINE_Q35, "x86_64", false, 0, text), "tsc"));
-	CHECK(!strstr(kernel_cmdline(CMDLINE_VIRT, "arm64", true, 0, text), "tsc"));
+	CHECK(!strstr(
+		kernel_cmdline(machine_row_find("x86_64", MACHINE_Q35), false, 0, text),
+		"tsc"));
+	CHECK(!strstr(
+		kernel_cmdline(machine_row_find("arm64", MACHINE_VIRT), true, 0, text),
+		"tsc"));
 	CHECK(strstr(text, "console=ttyAMA0"));
+}
+
+static void a21_the_console_is_the_machine_s(void)
+{
+	static const struct {
+		const char *arch;
+		enum machine_kind kind;
+		const char *console;
+	} want[] = {
+		{ "x86_64", MACHINE_Q35, "console=ttyS0 " },
+		{ "arm64", MACHINE_VIRT, "console=ttyAMA0 " },
+		{ "riscv64", MACHINE_VIRT, "console=ttyS0 " },
+		{ "ppc64le", MACHINE_PSERIES, "console=hvc0 " },
+		{ "mips64el", MACHINE_MALTA, "console=ttyS0 " },
+		{ "s390x", MACHINE_CCW, "console=ttysclp0 " },
+	};
+	char text[CMDLINE_SIZE];
+
+	for (size_t i = 0; i < ARRAY_SIZE(want); i++)
+		CHECK(strstr(kernel_cmdline(machine_row_find(want[i].arch, want[i].kind),
+					    true, 0, text),
+			     want[i].console));
 }
 
 static void a_rate_is_measured_alike_twice(void)
@@ -722,6 +749,7 @@ int main(void)
 	RUN(a_ref_without_a_kernel_goes_with_the_next_change);
 	RUN(nothing_is_left_behind);
 	RUN(only_an_emulated_pc_is_told_a_rate);
+	RUN(a21_the_console_is_the_machine_s);
 	RUN(a_rate_is_measured_alike_twice);
 	store_close(store);
 	tmp = open("/tmp", O_PATH | O_DIRECTORY);

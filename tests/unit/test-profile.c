@@ -179,7 +179,7 @@ static void missing_qemu_names_its_package(void)
 		{ "arm64", "install package 'qemu-system-arm'" },
 		{ "riscv64", "install package 'qemu-system-misc'" },
 		{ "ppc64le", "install package 'qemu-system-ppc'" },
-		{ "mips64le", "install package 'qemu-system-mips'" },
+		{ "mips64el", "install package 'qemu-system-mips'" },
 	};
 	_cleanup_host_ struct host h;
 	struct volt_error e = { 0 };

@@ -6,6 +6,7 @@
 #include "tap.h"
 #include "vm/qemu.h"
 
+#define MIB           (1ull << 20)
 #define ALL_ABILITIES (KERNEL_PVH | KERNEL_PCI | KERNEL_MMIO)
 
 static struct volt_error e;
@@ -20,21 +21,22 @@ static struct profile profile(const char *arch)
 
 static struct qemu_config config(const struct profile *p)
 {
-	return (struct qemu_config){ .profile = p,
-				     .name = "web",
-				     .accel = ACCEL_TCG,
-				     .machine = CMDLINE_MICROVM,
-				     .cpus = 2,
-				     .memory = 256 << 20,
-				     .cmdline = "quiet",
-				     .kernel = 10,
-				     .initramfs = 11,
-				     .qmp = 12,
-				     .agent = 13,
-				     .console = 14,
-				     .disks = { { "root", 15, true },
-						{ "upper", 16, false } },
-				     .n_disks = 2 };
+	return (struct qemu_config){
+		.profile = p,
+		.name = "web",
+		.accel = ACCEL_TCG,
+		.machine = machine_row_find(p->arch->name, MACHINE_MICROVM),
+		.cpus = 2,
+		.memory = 256 << 20,
+		.cmdline = "quiet",
+		.kernel = 10,
+		.initramfs = 11,
+		.qmp = 12,
+		.agent = 13,
+		.console = 14,
+		.disks = { { "root", 15, true }, { "upper", 16, false } },
+		.n_disks = 2
+	};
 }
 
 /* The @nth value of @option. */
@@ -54,25 +56,104 @@ static bool has(const struct strv *a, const char *word)
 	return false;
 }
 
+/* Whether a -device is @driver. */
+static bool has_device(const struct strv *a, const char *driver)
+{
+	bool found = false;
+
+	for (size_t i = 0; i + 1 < a->n; i++) {
+		json_auto_t *j = NULL;
+
+		if (strcmp(a->v[i], "-device") != 0)
+			continue;
+		j = json_loads(a->v[i + 1], 0, NULL);
+		found |= strcmp(json_string_value(json_object_get(j, "driver")),
+				driver) == 0;
+	}
+	return found;
+}
+
 static void microvm_is_taken_where_it_can_be(void)
 {
-	struct profile x86 = profile("x86_64"), arm = profile("arm64"),
-		       s390 = profile("s390x");
-	enum cmdline_machine m;
+	const struct qemu_size eight = { .n_devices = 8, .cpus = 1 },
+			       nine = { .n_devices = 9, .cpus = 1 };
+	struct profile x86 = profile("x86_64");
+	const struct machine_row *m;
 
-	CHECK_INT(qemu_machine(&x86, ALL_ABILITIES, 8, &m, &e), 0);
-	CHECK_INT(m, CMDLINE_MICROVM);
-	CHECK_INT(qemu_machine(&x86, ALL_ABILITIES, 9, &m, &e), 0);
-	CHECK_INT(m, CMDLINE_Q35);
-	CHECK_INT(qemu_machine(&x86, KERNEL_PVH | KERNEL_PCI, 3, &m, &e), 0);
-	CHECK_INT(m, CMDLINE_Q35);
+	CHECK_INT(qemu_machine(&x86, ALL_ABILITIES, &eight, &m, &e), 0);
+	CHECK_INT(m->kind, MACHINE_MICROVM);
+	CHECK_INT(qemu_machine(&x86, ALL_ABILITIES, &nine, &m, &e), 0);
+	CHECK_INT(m->kind, MACHINE_Q35);
+	CHECK_INT(qemu_machine(&x86, KERNEL_PVH | KERNEL_PCI, &eight, &m, &e), 0);
+	CHECK_INT(m->kind, MACHINE_Q35);
 	x86.capabilities = 0;
-	CHECK_INT(qemu_machine(&x86, ALL_ABILITIES, 3, &m, &e), 0);
-	CHECK_INT(m, CMDLINE_Q35);
-	CHECK_INT(qemu_machine(&arm, ALL_ABILITIES, 3, &m, &e), 0);
-	CHECK_INT(m, CMDLINE_VIRT);
-	CHECK_INT(qemu_machine(&s390, ALL_ABILITIES, 3, &m, &e), -ENOTSUP);
-	CHECK(strstr(e.msg, "'s390x'"));
+	CHECK_INT(qemu_machine(&x86, ALL_ABILITIES, &eight, &m, &e), 0);
+	CHECK_INT(m->kind, MACHINE_Q35);
+}
+
+/* Machine, processor and devices of every architecture there is a row for. */
+static void a20_each_architecture_has_its_machine(void)
+{
+	static const struct {
+		const char *arch, *machine, *cpu, *disk;
+	} want[] = {
+		{ "x86_64", "q35,", "max", "virtio-blk-pci" },
+		{ "i386", "q35,", "max", "virtio-blk-pci" },
+		{ "arm64", "virt,gic-version=max", "max,pauth-impdef=on",
+		  "virtio-blk-pci" },
+		{ "riscv64", "virt", "rv64", "virtio-blk-pci" },
+		{ "ppc64le", "pseries,x-vof=on", "power9", "virtio-blk-pci" },
+		{ "mips64el", "malta", "MIPS64R2-generic", "virtio-blk-pci" },
+		{ "s390x", "s390-ccw-virtio", "max", "virtio-blk-ccw" },
+	};
+	const struct qemu_size size = { .n_devices = 3, .cpus = 1, .memory = 256 * MIB };
+
+	for (size_t i = 0; i < ARRAY_SIZE(want); i++) {
+		_cleanup_strv_ struct strv a = { 0 };
+		struct profile p = profile(want[i].arch);
+		struct qemu_config c = config(&p);
+		struct qemu_fds fds = { 0 };
+
+		CHECK_INT(qemu_machine(&p, KERNEL_PCI, &size, &c.machine, &e), 0);
+		CHECK_STR(c.machine->arch, want[i].arch);
+		CHECK_INT(qemu_args(&c, &a, &fds, &e), 0);
+		CHECK(strncmp(value(&a, "-machine", 0), want[i].machine,
+			      strlen(want[i].machine)) == 0);
+		CHECK_STR(value(&a, "-cpu", 0), want[i].cpu);
+		CHECK(has_device(&a, want[i].disk));
+	}
+}
+
+static void every_row_belongs_to_an_architecture(void)
+{
+	for (size_t i = 0; i < machine_rows_n; i++) {
+		const struct machine_row *row = &machine_rows[i];
+		const struct profile_arch *arch = profile_arch_find(row->arch);
+
+		CHECK(arch && strcmp(arch->name, row->arch) == 0);
+		CHECK(machine_row_find(row->arch, row->kind) == row);
+		CHECK(row->type && row->cpu && row->suffix && row->console);
+	}
+	CHECK(!machine_row_find("s390x", MACHINE_VIRT));
+	CHECK(!machine_row_find("vax", MACHINE_VIRT));
+}
+
+static void what_a_machine_has_no_room_for_is_refused(void)
+{
+	struct qemu_size size = { .n_devices = 3, .cpus = 2, .memory = 256 * MIB };
+	struct profile mips = profile("mips64el"), arm32 = profile("arm");
+	const struct machine_row *m;
+
+	CHECK_INT(qemu_machine(&mips, KERNEL_PCI, &size, &m, &e), -ENOTSUP);
+	CHECK_STR(e.msg, "a machine for mips64el has 1 CPU at most, not 2");
+	size.cpus = 1;
+	size.memory = 2049 * MIB;
+	CHECK_INT(qemu_machine(&mips, KERNEL_PCI, &size, &m, &e), -ENOTSUP);
+	CHECK_STR(e.msg, "a machine for mips64el has 2048 MiB of memory at most");
+	size.memory = 2048 * MIB;
+	CHECK_INT(qemu_machine(&mips, KERNEL_PCI, &size, &m, &e), 0);
+	CHECK_INT(qemu_machine(&arm32, KERNEL_PCI, &size, &m, &e), -ENOTSUP);
+	CHECK_STR(e.msg, "Linux guests of architecture 'arm' are not supported");
 }
 
 static void b33_qemu_is_confined(void)
@@ -155,7 +236,7 @@ static void b23_shares_carry_no_path_and_keep_read_only(void)
 	struct qemu_config c = config(&p);
 	struct qemu_fds fds = { 0 };
 
-	c.machine = CMDLINE_Q35;
+	c.machine = machine_row_find("x86_64", MACHINE_Q35);
 	c.shares = shares;
 	c.n_shares = 2;
 	CHECK_INT(qemu_args(&c, &a, &fds, &e), 0);
@@ -201,7 +282,7 @@ static void too_many_descriptors_are_an_error(void)
 	struct qemu_config c = config(&p);
 	struct qemu_fds fds = { 0 };
 
-	c.machine = CMDLINE_Q35;
+	c.machine = machine_row_find("x86_64", MACHINE_Q35);
 	c.shares = shares;
 	c.n_shares = QEMU_FDS_MAX;
 	CHECK_INT(qemu_args(&c, &a, &fds, &e), -E2BIG);
@@ -211,6 +292,9 @@ static void too_many_descriptors_are_an_error(void)
 int main(void)
 {
 	RUN(microvm_is_taken_where_it_can_be);
+	RUN(a20_each_architecture_has_its_machine);
+	RUN(every_row_belongs_to_an_architecture);
+	RUN(what_a_machine_has_no_room_for_is_refused);
 	RUN(b33_qemu_is_confined);
 	RUN(b32_accelerator_and_cpu_go_together);
 	RUN(everything_is_handed_over_open);

@@ -57,7 +57,7 @@ static void each_member_is_checked(void)
 		{ "\"id\":\"00\"", "must not" },
 		{ "\"process\":{}", "must not" },
 		{ "\"guest\":\"windows\"", "'windows'" },
-		{ "\"arch\":\"x86_64/../..\"", "'arch'" },
+		{ "\"arch\":\"x86_64/../..\"", "'x86_64/../..' is not known" },
 		{ "\"accel\":\"hvf\"", "'hvf'" },
 		{ "\"kernel\":\"a/b\"", "kernel 'a/b'" },
 		{ "\"cmd\":\"ls\"", "'cmd' must be an array" },
