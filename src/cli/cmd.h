@@ -73,6 +73,7 @@ extern const struct cmd cmd_port;
 extern const struct cmd cmd_ps;
 extern const struct cmd cmd_pull;
 extern const struct cmd cmd_push;
+extern const struct cmd cmd_qemu_select;
 extern const struct cmd cmd_restart;
 extern const struct cmd cmd_rm;
 extern const struct cmd cmd_rmi;

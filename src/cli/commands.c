@@ -41,6 +41,8 @@ const struct cmd *const cmds[] = {
 	&cmd_kernel_ls,
 	&cmd_kernel_default,
 	&cmd_kernel_rm,
+	/* profiles of QEMU */
+	&cmd_qemu_select,
 	/* the content store */
 	&cmd_cas_ls,
 	&cmd_cas_usage,

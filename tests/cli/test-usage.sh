@@ -47,12 +47,12 @@ h_asks_for_help_where_it_is_no_option_of_its_own() {
 
 groups_explain_themselves() {
 	local g
-	for g in cas image kernel machine system; do
+	for g in cas image kernel machine qemu system; do
 		run volt "$g" --help
 		status 0
 		stderr ''
 		stdout_like "^Usage: volt $g COMMAND"
-		stdout_like "^  $g (prune|ls) "
+		stdout_like "^  $g (prune|ls|select) "
 		cp "$T/out" "$T/group"
 		run volt "$g" -h
 		stdout "$(cat "$T/group")"

@@ -89,7 +89,12 @@ static void an_object_is_found_by_a_beginning_that_no_other_has(void)
 
 static void what_is_no_beginning_of_a_digest_is_refused(void)
 {
-	static const char *const bad[] = { "", "sha256:", "xyz", "4A", "../x", "4a ",
+	static const char *const bad[] = { "",
+					   "sha256:",
+					   "xyz",
+					   "4A",
+					   "../x",
+					   "4a ",
 					   "00000000000000000000000000000000000000000000"
 					   "000000000000000000000" };
 	_cleanup_fixture_ struct fixture f;
@@ -240,8 +245,8 @@ static void usage_by_kind_counts_what_is_shared_with_each(void)
 	CHECK_INT(hold(&f, "image", &shared), 0);
 	CHECK_INT(hold(&f, "image2", &shared), 0);
 	profile = json_pack("{s:{s:s, s:s, s:s}}", "objects", "bin/a",
-			    digest_hex(&shared, a), "bin/b", digest_hex(&own, b),
-			    "bin/c", b);
+			    digest_hex(&shared, a), "bin/b", digest_hex(&own, b), "bin/c",
+			    b);
 	CHECK_INT(ref_write(f.store, NULL, "p", profile, &f.e), 0);
 	CHECK_INT(store_usage_kinds(f.store, note_kind, &k, &f.e), 0);
 	CHECK_STR(k.text, "profiles 1 2 9;images 2 1 6;");
