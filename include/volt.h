@@ -515,6 +515,23 @@ int volt_machine_start(struct volt_machine *m, const char *options,
 		       struct volt_attach **ret, int *ret_status, struct volt_error *e);
 
 /**
+ * volt_machine_become - boot a machine in the foreground
+ * @m:       machine
+ * @options: {"begun", "remove_on_failure"} as for volt_machine_start(), or NULL
+ * @e:       why it failed
+ *
+ * The calling process becomes the machine's supervisor by execve(), keeps its pid,
+ * environment, stdout and stderr, and lives as long as the machine runs. It speaks
+ * sd_notify(3) where NOTIFY_SOCKET is set, takes SIGTERM for a wish to end, and exits with
+ * the workload's status, with 0 where the machine was asked to end.
+ *
+ * Return: a negative errno; nothing on success. -EALREADY where it runs.
+ * Since: 0.1
+ */
+int volt_machine_become(struct volt_machine *m, const char *options,
+			struct volt_error *e);
+
+/**
  * volt_machine_stop - end a machine: its signal, the end of its init, then force
  * @m:       machine; nothing happens if it does not run
  * @timeout: seconds before force is used, -1 for the machine's own

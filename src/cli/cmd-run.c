@@ -19,7 +19,7 @@
 
 static struct {
 	const char *detach_keys;
-	int detach, sig_proxy, timing;
+	int detach, foreground, sig_proxy, timing;
 } o = { .sig_proxy = 1 };
 
 static const struct poptOption options[] = {
@@ -27,6 +27,8 @@ static const struct poptOption options[] = {
 	{ "detach", 'd', POPT_ARG_NONE, &o.detach, 0,
 	  "Run in the background and print the machine's id", NULL },
 	OPTION_DETACH_KEYS(&o.detach_keys),
+	{ "foreground", 0, POPT_ARG_NONE, &o.foreground, 0,
+	  "Be its supervisor, for as long as it runs", NULL },
 	OPTION_SIG_PROXY(&o.sig_proxy),
 	{ "timing", 0, POPT_ARG_NONE, &o.timing, 0, "Print how long each phase took",
 	  NULL },
@@ -50,6 +52,18 @@ static void run_done(struct run *r)
 static bool wishes(const struct run *r, const char *flag)
 {
 	return json_is_true(json_object_get(r->spec, flag));
+}
+
+/* Returns on failure only. */
+static int become(struct run *r, int64_t begun, struct volt_error *e)
+{
+	json_auto_t *j = json_pack("{s:I, s:b}", "begun", (json_int_t)begun,
+				   "remove_on_failure", 1);
+	_cleanup_free_ char *text = json_text(j);
+	int n = text ? volt_machine_become(r->machine, text, e) : fail_oom(e);
+
+	wish_forget();
+	return n;
 }
 
 static int start(struct run *r, int64_t begun, int *status, struct volt_error *e)
@@ -111,22 +125,33 @@ static int converse(struct run *r, struct volt_error *e)
 	return status == SESSION_DETACHED ? 0 : status;
 }
 
+static int check_options(struct volt_error *e)
+{
+	if (o.detach && o.detach_keys)
+		return fail(e, EINVAL,
+			    "'--detach' and '--detach-keys' exclude each other");
+	if (o.foreground && (o.detach || o.detach_keys || o.timing))
+		return fail(e, EINVAL, "'--foreground' and '%s' exclude each other",
+			    o.detach        ? "--detach"
+			    : o.detach_keys ? "--detach-keys"
+					    : "--timing");
+	return 0;
+}
+
 static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_error *e)
 {
 	_cleanup_(run_done) struct run w = { 0 };
 	int64_t begun = clock_monotonic();
 	int r, status = EXIT_VOLT;
 
-	if (o.detach && o.detach_keys)
-		return fail(e, EINVAL,
-			    "'--detach' and '--detach-keys' exclude each other");
-	r = wish_spec(argc, argv, &w.spec, e);
-	if (r < 0)
+	if ((r = check_options(e)) < 0 || (r = wish_spec(argc, argv, &w.spec, e)) < 0)
 		return r;
 	r = wish_create(ctx, w.spec, true, &w.machine, e);
 	progress_clear();
 	if (r < 0)
 		return r;
+	if (o.foreground)
+		return become(&w, begun, e);
 	r = start(&w, begun, &status, e);
 	if (r < 0) {
 		(void)fprintf(stderr, "volt run: %s\n", e->msg);

@@ -14,7 +14,7 @@ static struct selection sel = { .command = "start",
 
 static struct {
 	const char *detach_keys;
-	int attach, interactive, sig_proxy;
+	int attach, foreground, interactive, sig_proxy;
 } o = { .sig_proxy = 1 };
 
 static const struct poptOption options[] = {
@@ -23,6 +23,8 @@ static const struct poptOption options[] = {
 	  NULL },
 	OPTION_DETACH_KEYS(&o.detach_keys),
 	OPTION_FILTER(sel),
+	{ "foreground", 0, POPT_ARG_NONE, &o.foreground, 0,
+	  "Be its supervisor, for as long as it runs", NULL },
 	{ "interactive", 'i', POPT_ARG_NONE, &o.interactive, 0,
 	  "Send it our stdin; with --attach", NULL },
 	OPTION_LATEST(sel),
@@ -64,11 +66,14 @@ static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_er
 
 	if (o.interactive && !o.attach)
 		return fail(e, EINVAL, "'--interactive' needs '--attach'");
-	if (!o.attach)
+	if (o.foreground && o.attach)
+		return fail(e, EINVAL,
+			    "'--foreground' and '--attach' exclude each other");
+	if (!o.attach && !o.foreground)
 		return select_each(ctx, &sel, argv, start, NULL, e);
 	r = select_one(ctx, &sel, argv, &m, e);
 	if (r == 0)
-		r = start_attached(m, e);
+		r = o.foreground ? volt_machine_become(m, NULL, e) : start_attached(m, e);
 	volt_machine_free(m);
 	return r;
 }

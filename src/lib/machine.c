@@ -80,6 +80,21 @@ int volt_machine_start(struct volt_machine *m, const char *options,
 	return ret ? attach_wrap(m, attach, ret, e) : 0;
 }
 
+int volt_machine_become(struct volt_machine *m, const char *options, struct volt_error *e)
+{
+	static const char *const known[] = { "begun", "remove_on_failure", NULL };
+	struct start_options o = { .begun = clock_monotonic(), .resolved = m->resolved };
+	json_auto_t *j = NULL;
+	int r;
+
+	if ((r = document_parse(options, known, &j, e)) < 0 ||
+	    (r = json_get_int(j, "begun", 1, INT64_MAX, &o.begun, e)) < 0 ||
+	    (r = json_get_bool(j, "remove_on_failure", &o.remove_on_failure, e)) < 0 ||
+	    (r = prepare_env(m, e)) < 0)
+		return r;
+	return machine_become(m->m, &o, e);
+}
+
 int volt_machine_stop(struct volt_machine *m, int timeout, struct volt_error *e)
 {
 	return machine_stop(m->m, timeout, e);

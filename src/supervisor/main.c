@@ -47,6 +47,7 @@ static int parse(int argc, char **argv, struct supervise *o)
 		{ "rootfs", &o->rootfs, sizeof(int64_t) },
 		{ "attach-stdin", &o->attach_stdin, sizeof(bool) },
 		{ "remove-on-failure", &o->remove_on_failure, sizeof(bool) },
+		{ "foreground", &o->foreground, sizeof(bool) },
 		{ "qemu-dir", &o->env.qemu_dir, 0 },
 	};
 
@@ -70,33 +71,36 @@ static int parse(int argc, char **argv, struct supervise *o)
 
 /* The one who started us waits for this process to end, not for the machine, and may want
  * to unmount or remove the directory it was in. */
-static int leave(void)
+static int leave(const struct supervise *o)
 {
-	pid_t pid = fork();
+	pid_t pid = o->foreground ? 0 : fork();
 
 	if (pid > 0)
 		_exit(0);
-	return pid < 0 || setsid() < 0 ? -1 : chdir("/");
+	if (pid < 0 || (!o->foreground && setsid() < 0))
+		return -1;
+	return chdir("/");
 }
 
 int main(int argc, char **argv)
 {
 	struct supervise o = SUPERVISE_INIT;
 	struct volt_error e = { 0 };
+	int status;
 
 	if (parse(argc, argv, &o) < 0) {
 		(void)fprintf(stderr,
 			      "volt-supervisor: started by hand? use volt start\n");
 		return 125;
 	}
-	if (leave() < 0) {
+	if (leave(&o) < 0) {
 		(void)fprintf(stderr, "volt-supervisor: go to the background: %s\n",
 			      strerrordesc_np(errno));
 		return 125;
 	}
-	if (supervise(&o, &e) < 0) {
+	status = supervise(&o, &e);
+	/* Otherwise the one who started us was told, and nobody reads this. */
+	if (o.foreground && e.code)
 		(void)fprintf(stderr, "volt-supervisor: %s\n", e.msg);
-		return 125;
-	}
-	return 0;
+	return status;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/io.h"
@@ -95,6 +96,8 @@ static int command_line(struct machine *m, const struct start_options *o,
 		r = r ?: strv_add(a, "--attach-stdin");
 	if (o->remove_on_failure)
 		r = r ?: strv_add(a, "--remove-on-failure");
+	if (o->foreground)
+		r = r ?: strv_add(a, "--foreground");
 	if (o->begun)
 		r = r ?: strv_addf(a, "--begun=%lld", (long long)o->begun);
 	if (o->resolved)
@@ -189,6 +192,50 @@ int machine_start(struct machine *m, const struct start_options *o, int *ret_sta
 	r = try_start(m, o, ret_status, e);
 	/* The supervisor does that itself, where it came so far. */
 	if (r < 0 && o->remove_on_failure)
+		(void)machine_remove(m, false, NULL);
+	return r;
+}
+
+/* --- in this process --- */
+
+static int set_cloexec(const struct keep *k, int flag)
+{
+	for (size_t i = 0; i < k->n; i++)
+		if (fcntl(k->v[i], F_SETFD, flag) < 0)
+			return -errno;
+	return 0;
+}
+
+static int try_become(struct machine *m, const struct start_options *o,
+		      struct volt_error *e)
+{
+	_cleanup_(
+		starting_done) struct starting s = { -1, -1, -1, -1, -1, PREPARED_INIT };
+	_cleanup_strv_ struct strv argv = { 0 };
+	struct start_options own = *o;
+	struct keep keep = { 0 };
+	int r;
+
+	own.foreground = true;
+	TRY(machine_prepare(m, &s.prepared, e));
+	if (command_line(m, &own, &s, &argv, &keep) < 0)
+		return fail_oom(e);
+	r = set_cloexec(&keep, 0);
+	if (r == 0) {
+		(void)execve(argv.v[0], argv.v, environ);
+		r = -errno;
+	}
+	(void)set_cloexec(&keep, FD_CLOEXEC);
+	return fail_code(e, r, "start '%s'", argv.v[0]);
+}
+
+int machine_become(struct machine *m, const struct start_options *o, struct volt_error *e)
+{
+	int r;
+
+	TRY(machine_check_stopped(m, e));
+	r = try_become(m, o, e);
+	if (o->remove_on_failure)
 		(void)machine_remove(m, false, NULL);
 	return r;
 }

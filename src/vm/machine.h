@@ -63,6 +63,7 @@ struct start_options {
 	bool remove_on_failure; /* a machine that does not start is removed */
 	struct attach **attach; /* not NULL: attached from the first byte */
 	bool attach_stdin;
+	bool foreground; /* of machine_become() */
 };
 
 /* Starts the supervisor and returns when the workload has started. Fails with -EALREADY
@@ -71,6 +72,12 @@ struct start_options {
  * die while it waits: the start is then given up. */
 int machine_start(struct machine *m, const struct start_options *o, int *ret_status,
 		  struct volt_error *e);
+
+/* Starts it in this process, which becomes its supervisor by execve() and keeps its pid,
+ * environment, stdout and stderr. Returns on failure only, and as if never called. Of @o it
+ * takes no streams. */
+int machine_become(struct machine *m, const struct start_options *o,
+		   struct volt_error *e);
 
 /* The stop ladder; @timeout in seconds, negative: the spec's. Not running: 0 too. */
 int machine_stop(struct machine *m, int timeout, struct volt_error *e);

@@ -91,6 +91,7 @@ void stop_begin(struct sup *s, enum stop_rung from, unsigned int timeout_s)
 		(void)qmp_call(s->run.qmp, "cont", NULL, QUIT_MS, NULL, NULL);
 	s->st.status = STATUS_STOPPING;
 	sup_save(s);
+	sup_notify(s, "STOPPING=1", "stopping");
 	s->rung = from;
 	climb(s, timeout_s);
 }

@@ -90,6 +90,10 @@ void sup_run_over(struct sup *s);
 /* The workload runs: the caller may go. */
 void sup_report_started(struct sup *s);
 
+/* For the service manager, where one waits for this process: a state as in sd_notify(3) or
+ * "", and a line for people. */
+void sup_notify(const struct sup *s, const char *what, const char *status);
+
 /* --- sup-run.c --- */
 
 int run_begin(struct sup *s, struct volt_error *e);

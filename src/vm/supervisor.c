@@ -32,6 +32,7 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <systemd/sd-daemon.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -107,11 +108,19 @@ static void report(struct sup *s, const struct start_report *r)
 	(void)close(s->o->status_fd);
 }
 
+void sup_notify(const struct sup *s, const char *what, const char *status)
+{
+	if (s->o->foreground)
+		(void)sd_notifyf(0, "%s\nMAINPID=%d\nSTATUS=%s", what, (int)getpid(),
+				 status);
+}
+
 void sup_report_started(struct sup *s)
 {
 	const struct start_report ok = { .e = { .code = 0 } };
 
 	report(s, &ok);
+	sup_notify(s, "READY=1", "running");
 }
 
 /* The reading end is closed: whoever started the machine is gone, before it ran. */
@@ -199,6 +208,7 @@ static void restart_later(struct sup *s, uint64_t ms)
 {
 	s->st.status = STATUS_STARTING;
 	sup_save(s);
+	sup_notify(s, "", s->st.reason ?: "restarting");
 	if (sd_event_add_time_relative(s->ev, &s->restart_timer, CLOCK_BOOTTIME,
 				       ms * 1000, 0, on_restart, s) < 0)
 		(void)sd_event_exit(s->ev, 0);
@@ -450,6 +460,7 @@ static void finish(struct sup *s)
 	struct volt_error why = { 0 };
 	bool remove = is_to_be_removed(s);
 
+	sup_notify(s, "STOPPING=1", s->st.reason ?: "ended");
 	shares_done(&s->shares);
 	if (undo_run(&s->st.undo, &w, &why) < 0 && s->console)
 		console_say(s->console, "volt: ", why.msg, strlen(why.msg));
@@ -480,6 +491,7 @@ static void sup_free(struct sup *s)
 	closep(&s->lock);
 }
 
+/* Only where it never ran. */
 static void report_failure(struct sup *s)
 {
 	struct start_report r = { .exit_status = s->run.code ?: EXIT_VOLT };
@@ -488,6 +500,18 @@ static void report_failure(struct sup *s)
 	if (s->run.outcome == OUTCOME_EXITED)
 		(void)fail(&r.e, ECANCELED, "the machine was stopped before it ran");
 	report(s, &r);
+}
+
+/* For the one who waits for this process: what it says and how it exits. A machine that
+ * ends because it was asked to has not failed, whatever its workload made of the signal. */
+static int conclude(const struct sup *s, bool entered, struct volt_error *e)
+{
+	const char *reason = entered ? s->st.reason : s->run.reason;
+	int code = entered ? s->st.exit_code : s->run.code ?: EXIT_VOLT;
+
+	if (reason && *reason)
+		(void)fail(e, EIO, "%s", reason);
+	return s->stop_wanted ? 0 : code;
 }
 
 int supervise(const struct supervise *o, struct volt_error *e)
@@ -522,6 +546,7 @@ int supervise(const struct supervise *o, struct volt_error *e)
 		say_farewell(&s, s.st.exit_code, s.st.reason ?: "");
 	}
 	report_failure(&s);
+	r = conclude(&s, entered, e);
 	sup_free(&s);
-	return 0;
+	return r;
 }

@@ -17,6 +17,7 @@ struct supervise {
 	int attach_fd; /* an attachment that is there from the beginning */
 	bool attach_stdin;
 	bool remove_on_failure;
+	bool foreground; /* who started us waits for this process: sd_notify(3), its status */
 
 	/* What machine_prepare() found. */
 	int kernel_fd, initramfs_fd, root_fd, upper_fd;
@@ -35,5 +36,7 @@ struct start_report {
 	int32_t exit_status; /* what podman would exit with on this failure */
 };
 
-/* Runs a machine to its end, in the calling process. */
+/* Runs a machine to its end, in the calling process. Returns the exit status that tells
+ * what became of it: 0 too where it was asked to end, 125 where volt, QEMU or the guest
+ * failed it; @e has a message unless all is well. */
 int supervise(const struct supervise *o, struct volt_error *e);
