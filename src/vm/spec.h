@@ -104,6 +104,10 @@ json_t *spec_to_json(const struct spec *s); /* NULL: out of memory */
 void spec_free(struct spec *s);
 DEFINE_CLEANUP(struct spec *, spec_free)
 
+/* Appends the arguments of `volt run` that mean this wish, image and command included.
+ * -ENOTSUP, with a message, for what only another caller of the library can have wished. */
+int spec_args(const struct spec *s, struct strv *ret, struct volt_error *e);
+
 /* "SIGTERM", "TERM", "term", "15"; names come back with "SIG". -EINVAL; NULL. Every signal
  * that can be parsed has a name. */
 int signal_parse(const char *text, int *ret);
