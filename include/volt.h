@@ -667,6 +667,25 @@ int volt_machine_logs(struct volt_machine *m, const char *options, volt_logs_fn 
 int volt_machine_attach(struct volt_machine *m, const char *options,
 			struct volt_attach **ret, struct volt_error *e);
 
+/**
+ * volt_generate_systemd - a unit of systemd for a machine
+ * @m:       machine
+ * @options: {"new", "id", "header", "program", "restart_policy", "restart_sec",
+ *           "start_timeout", "stop_timeout", "after", "wants", "requires"}, or NULL; with
+ *           "new" the unit makes the machine anew from its wish each time, else it starts
+ *           this one, by its name or, with "id", by its id; "program" is the absolute path
+ *           of volt; the last three are arrays of units
+ * @ret:     {"unit": the unit's name, "text": what is in its file}
+ * @e:       why it failed
+ *
+ * A unit made by root is one for the system's service manager, else for the user's.
+ *
+ * Return: 0 or a negative errno; -ENOTSUP where the wish cannot be said to `volt run`.
+ * Since: 0.1
+ */
+int volt_generate_systemd(struct volt_machine *m, const char *options, char **ret,
+			  struct volt_error *e);
+
 /* --- streams --- */
 
 /**

@@ -50,6 +50,7 @@ extern const struct cmd cmd_complete;
 extern const struct cmd cmd_completion;
 extern const struct cmd cmd_create;
 extern const struct cmd cmd_doctor;
+extern const struct cmd cmd_generate_systemd;
 extern const struct cmd cmd_help;
 extern const struct cmd cmd_image_exists;
 extern const struct cmd cmd_image_inspect;

@@ -20,6 +20,7 @@ const struct cmd *const cmds[] = {
 	&cmd_port,
 	&cmd_attach,
 	&cmd_machine_prune,
+	&cmd_generate_systemd,
 	/* images */
 	&cmd_pull,
 	&cmd_push,

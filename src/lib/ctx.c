@@ -95,6 +95,7 @@ int volt_ctx_new(const char *root, struct volt_ctx **ret, struct volt_error *e)
 	if (!ctx)
 		return fail_oom(e);
 	ctx->rootfd = ctx->runfd = -1;
+	ctx->root_given = root != NULL;
 	r = choose_directories(ctx, root, e);
 	if (r == 0) {
 		ctx->rootfd = r = mkdir_open(ctx->root, ROOT_MODE);

@@ -18,6 +18,7 @@ struct image_transport;
 /* Opened when first needed: `ps` looks at machines only. */
 struct volt_ctx {
 	char *root, *run; /* as given, for people */
+	bool root_given;
 	int rootfd, runfd;
 	struct log log;
 	volt_progress_fn progress_fn;
