@@ -26,6 +26,10 @@ int store_verify(struct store *s,
 int store_verify_object(const struct store *s, const struct digest *d,
 			struct volt_error *e);
 
+/* One file of it: -EBADMSG with the reason when its mode, owner or content is wrong. */
+int store_verify_kind(const struct store *s, const struct digest *d,
+		      enum object_kind kind, struct volt_error *e);
+
 struct store_usage {
 	uint64_t objects, bytes, allocated;
 	uint64_t unreferenced, unreferenced_bytes; /* as allocated on disk */

@@ -36,7 +36,6 @@ static inline mode_t object_mode(enum object_kind kind)
 /* 0, with @st filled, or -ENOENT; -EBADMSG for what is not a regular file. */
 int object_stat(const struct store *s, const struct digest *d, enum object_kind kind,
 		struct stat *st);
-int object_open(const struct store *s, const struct digest *d, enum object_kind kind);
 
 /* Renames unless @to exists (-EEXIST), also on file systems without RENAME_NOREPLACE. */
 int rename_noreplace(int fromfd, const char *from, int tofd, const char *to);

@@ -312,3 +312,22 @@ int ref_tag_read(struct store *s, const char *tag, char **ret, struct volt_error
 	*ret = TAKE_PTR(text);
 	return 0;
 }
+
+int ref_tag_remove(struct store *s, const char *tag, struct volt_error *e)
+{
+	_cleanup_close_ int dir = -1;
+	int r;
+
+	r = name_check(tag, e);
+	if (r < 0)
+		return r;
+	dir = dir_open(s, TAGS, false, e);
+	if (dir == -ENOENT)
+		return fail(e, ENOENT, "no tag '%s'", tag);
+	if (dir < 0)
+		return dir;
+	if (unlinkat(dir, tag, 0) < 0)
+		return fail_errno(e, "remove tag '%s'", tag);
+	r = sync_dir(dir);
+	return r < 0 ? fail_code(e, r, "remove tag '%s'", tag) : 0;
+}

@@ -34,7 +34,8 @@ int ref_list(struct store *s, const char *kind, struct strv *ret, struct volt_er
 int ref_tag_write(struct store *s, const char *tag, const char *name,
 		  struct volt_error *e);
 int ref_tag_read(struct store *s, const char *tag, char **ret,
-		 struct volt_error *e); /* -ENOENT */
+		 struct volt_error *e);                                     /* -ENOENT */
+int ref_tag_remove(struct store *s, const char *tag, struct volt_error *e); /* -ENOENT */
 
 #define OBJECT_LIST_MAGIC \
 	"volt-list-1\n"            /* then 32 bytes a digest, sorted, no duplicates */

@@ -117,7 +117,7 @@ bool store_has(const struct store *s, const struct digest *d, enum object_kind k
 	return object_stat(s, d, kind, &st) == 0;
 }
 
-int object_open(const struct store *s, const struct digest *d, enum object_kind kind)
+int store_open_kind(const struct store *s, const struct digest *d, enum object_kind kind)
 {
 	/* O_NONBLOCK: were the name a FIFO, opening it must not hang. */
 	const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
@@ -138,9 +138,9 @@ int store_open_object(const struct store *s, const struct digest *d, struct volt
 	char hex[DIGEST_HEX_SIZE];
 	int fd;
 
-	fd = object_open(s, d, OBJECT_PLAIN);
+	fd = store_open_kind(s, d, OBJECT_PLAIN);
 	if (fd == -ENOENT)
-		fd = object_open(s, d, OBJECT_EXEC);
+		fd = store_open_kind(s, d, OBJECT_EXEC);
 	if (fd == -ENOENT)
 		return fail(e, ENOENT, "the store has no object '%s'",
 			    digest_hex(d, hex));
@@ -244,7 +244,7 @@ static bool must_copy(int code)
 	return code == EXDEV || code == EMLINK || code == EPERM || code == ENOENT;
 }
 
-int store_link(const struct store *s, const struct digest *d, enum object_kind kind,
+int store_copy(const struct store *s, const struct digest *d, enum object_kind kind,
 	       int dirfd, const char *name, struct volt_error *e)
 {
 	_cleanup_close_ int in = -1;
@@ -253,15 +253,26 @@ int store_link(const struct store *s, const struct digest *d, enum object_kind k
 	int r;
 
 	if (!path_is_name(name))
+		return fail(e, EINVAL, "copy an object as '%s': not a file name", name);
+	in = store_open_object(s, d, e);
+	if (in < 0)
+		return in;
+	r = copy_out(in, object_mode(kind), dirfd, name, &shared);
+	return r < 0 ? fail_code(e, r, "copy object '%s' as '%s'",
+				 object_name(d, kind, object), name)
+		     : !shared;
+}
+
+int store_link(const struct store *s, const struct digest *d, enum object_kind kind,
+	       int dirfd, const char *name, struct volt_error *e)
+{
+	char object[OBJECT_NAME_SIZE];
+
+	if (!path_is_name(name))
 		return fail(e, EINVAL, "link an object as '%s': not a file name", name);
 	if (linkat(s->objects, object_name(d, kind, object), dirfd, name, 0) == 0)
 		return 0;
 	if (!must_copy(errno))
 		return fail_errno(e, "link object '%s' as '%s'", object, name);
-	in = store_open_object(s, d, e);
-	if (in < 0)
-		return in;
-	r = copy_out(in, object_mode(kind), dirfd, name, &shared);
-	return r < 0 ? fail_code(e, r, "copy object '%s' as '%s'", object, name)
-		     : !shared;
+	return store_copy(s, d, kind, dirfd, name, e);
 }

@@ -37,6 +37,9 @@ bool store_has(const struct store *s, const struct digest *d, enum object_kind k
 int store_open_object(const struct store *s, const struct digest *d,
 		      struct volt_error *e);
 
+/* The same of one kind alone, without a message: -ENOENT, -EBADMSG for no regular file. */
+int store_open_kind(const struct store *s, const struct digest *d, enum object_kind kind);
+
 /* The content, hashed again (-EBADMSG when it does not match), at most @max bytes
  * (-EFBIG). The caller frees *@ret, which has a NUL after its end. */
 int store_read(const struct store *s, const struct digest *d, size_t max, char **ret,
@@ -47,3 +50,12 @@ int store_read(const struct store *s, const struct digest *d, size_t max, char *
  * they were copied. An existing @name is -EEXIST and is never opened. */
 int store_link(const struct store *s, const struct digest *d, enum object_kind kind,
 	       int dirfd, const char *name, struct volt_error *e);
+
+/* A copy in place of a link; 0 and 1 as above. */
+int store_copy(const struct store *s, const struct digest *d, enum object_kind kind,
+	       int dirfd, const char *name, struct volt_error *e);
+
+/* Gives the object a new file with the content of @fd, whatever the one it has is like.
+ * -EBADMSG where that content is not the object's. Takes a lease of its own. */
+int store_replace(struct store *s, const struct digest *d, enum object_kind kind, int fd,
+		  struct volt_error *e);

@@ -63,12 +63,11 @@ static int check_content(int fd, const struct digest *d, const char *name, off_t
 	return 0;
 }
 
-/* -EBADMSG with the reason when its mode, owner or content is wrong. */
-static int check_object(const struct store *s, const struct digest *d,
-			enum object_kind kind, struct volt_error *e)
+int store_verify_kind(const struct store *s, const struct digest *d,
+		      enum object_kind kind, struct volt_error *e)
 {
 	char name[OBJECT_NAME_SIZE];
-	_cleanup_close_ int fd = object_open(s, d, kind);
+	_cleanup_close_ int fd = store_open_kind(s, d, kind);
 	struct stat st;
 	int r;
 
@@ -90,10 +89,10 @@ int store_verify_object(const struct store *s, const struct digest *d,
 {
 	int plain, exec;
 
-	plain = check_object(s, d, OBJECT_PLAIN, e);
+	plain = store_verify_kind(s, d, OBJECT_PLAIN, e);
 	if (plain < 0 && plain != -ENOENT)
 		return plain;
-	exec = check_object(s, d, OBJECT_EXEC, plain < 0 ? e : NULL);
+	exec = store_verify_kind(s, d, OBJECT_EXEC, plain < 0 ? e : NULL);
 	return exec == -ENOENT ? plain : exec;
 }
 
@@ -107,7 +106,7 @@ static int check_all(struct verify *v, const struct object_scan *scan)
 	for (i = 0; i < scan->n; i++) {
 		const struct object_file *f = &scan->v[i];
 
-		r = check_object(v->store, &f->digest, f->kind, &why);
+		r = store_verify_kind(v->store, &f->digest, f->kind, &why);
 		if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
 			return r;
 		if (r < 0)
