@@ -15,12 +15,13 @@
 
 #include "base/io.h"
 
-int open_beneath(int dirfd, const char *path, int flags, mode_t mode)
+static int open_resolved(int dirfd, const char *path, int flags, mode_t mode,
+			 uint64_t resolve)
 {
 	struct open_how how = {
 		.flags = (uint64_t)(unsigned int)flags | O_CLOEXEC,
 		.mode = flags & (O_CREAT | __O_TMPFILE) ? mode : 0,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | resolve,
 	};
 	long fd;
 
@@ -28,6 +29,16 @@ int open_beneath(int dirfd, const char *path, int flags, mode_t mode)
 		fd = syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
 	while (fd < 0 && (errno == EAGAIN || errno == EINTR));
 	return fd < 0 ? -errno : (int)fd;
+}
+
+int open_beneath(int dirfd, const char *path, int flags, mode_t mode)
+{
+	return open_resolved(dirfd, path, flags, mode, RESOLVE_NO_SYMLINKS);
+}
+
+int open_within(int dirfd, const char *path, int flags)
+{
+	return open_resolved(dirfd, path, flags & ~(O_CREAT | __O_TMPFILE), 0, 0);
 }
 
 /* Opens the directory @name in @dirfd, making it if it is missing. */

@@ -12,6 +12,10 @@
 /* openat2(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS). */
 int open_beneath(int dirfd, const char *path, int flags, mode_t mode);
 
+/* The same through symbolic links that do not leave @dirfd either; one that does, or that
+ * is absolute, is -EXDEV. */
+int open_within(int dirfd, const char *path, int flags);
+
 /* Opens the directory @path below @dirfd, making what is missing (mode @mode). */
 int mkdir_beneath(int dirfd, const char *path, mode_t mode);
 
