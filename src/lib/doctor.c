@@ -66,12 +66,13 @@ static void check_kvm(struct doctor *d)
 static void check_qemu(struct doctor *d)
 {
 	const struct profile_wish wish = { .arch = profile_arch_find(NULL) };
+	const struct profiles host = { .rootfd = -1, .bindir = d->ctx->qemu_dir };
 	_cleanup_(profile_freep) struct profile *p = NULL;
 	_cleanup_free_ char *version = NULL;
 	struct volt_error e = { 0 };
 	char found[256];
 
-	if (profile_resolve(&wish, d->ctx->qemu_dir, &p, &e) < 0) {
+	if (profile_resolve(&host, &wish, &p, &e) < 0) {
 		report(d, "QEMU", BAD, e.msg, "apt install qemu-system-x86");
 		return;
 	}

@@ -41,11 +41,12 @@ static json_t *programs_info(struct volt_ctx *ctx)
 {
 	static const char *const names[] = { "passt", "skopeo", "buildah" };
 	const struct profile_wish wish = { .arch = profile_arch_find(NULL) };
+	const struct profiles host = { .rootfd = -1, .bindir = ctx->qemu_dir };
 	_cleanup_(profile_freep) struct profile *p = NULL;
 	json_t *j = json_object();
 	char path[HOST_PATH_SIZE];
 
-	if (profile_resolve(&wish, ctx->qemu_dir, &p, NULL) == 0) {
+	if (profile_resolve(&host, &wish, &p, NULL) == 0) {
 		_cleanup_free_ char *version = NULL;
 
 		(void)profile_version(p, &version, NULL);

@@ -37,7 +37,18 @@ int kvm_run_in_child(kvm_guest_fn fn, int kvm, int time_limit, struct kvm_verdic
 /* Turns what a tiny guest did into a verdict. */
 void kvm_judge(const struct kvm_run_result *res, struct kvm_verdict *ret);
 
-/* profile_resolve() with the host's files below @root ("" is the host itself). */
-int profile_resolve_below(const char *root, const char *bindir,
-			  const struct profile_wish *w, struct profile **ret,
-			  struct volt_error *e);
+/* The host's own QEMU, in @bindir or (NULL) among its files below @root ("": as they are). */
+int profile_resolve_host(const char *root, const char *bindir,
+			 const struct profile_wish *w, struct profile **ret,
+			 struct volt_error *e);
+
+/* What a profile of that name has to have. */
+unsigned int profile_implies(enum profile_name name);
+
+/* -ENOENT or -ENOTSUP with what to do, unless @p has all of @need. */
+int profile_check_needs(const struct profile *p, unsigned int need, struct volt_error *e);
+
+/* Sets virtiofsd, and takes away the capability that comes with it where there is none. */
+int profile_find_virtiofsd(const char *root, struct profile *p, struct volt_error *e);
+
+struct profile *profile_new(const char *name, const struct profile_arch *arch);

@@ -3,11 +3,15 @@
 
 #include <stdbool.h>
 
+#include "base/digest.h"
 #include "base/macro.h"
 #include "profile/kvm.h"
 
-/* A profile is a QEMU made for a purpose. For now each is the host's own package; what
- * the rest of volt sees stays the same when profiles come from the store. */
+struct log;
+struct store;
+
+/* A profile is a QEMU made for a purpose: a program with its loader, libraries and firmware,
+ * in the store as a manifest (profile/manifest.h), assembled as a tree. */
 enum profile_name {
 	PROFILE_KVM_LINUX,      /* headless, virtio only */
 	PROFILE_KVM_UEFI,       /* Windows and whatever else boots by UEFI */
@@ -68,33 +72,55 @@ enum profile_capability {
 	PROFILE_CAN_TCG = 1 << 1,
 	PROFILE_CAN_UEFI = 1 << 2,
 	PROFILE_CAN_MICROVM = 1 << 3,
-	PROFILE_CAN_VIRTIOFS = 1 << 4
+	PROFILE_CAN_VIRTIOFS = 1 << 4,
+	PROFILE_CAN_TPM = 1 << 5,
+	PROFILE_CAN_VNC = 1 << 6
 };
 
+/* Where profiles come from. All borrowed. */
+struct profiles {
+	int rootfd;          /* volt's root */
+	struct store *store; /* NULL: the host's own QEMU, as it is installed */
+	const char *bindir;  /* QEMU is there and nowhere else: for tests, and for QEMUs
+			      * that somebody is working on; or NULL */
+	const struct log *log;
+};
+
+/* A QEMU that can be started. Either all of it is in one tree, with its loader, libraries and
+ * firmware, or (root is -1) it is a program of the host's. */
 struct profile {
-	enum profile_name name;
-	const struct profile_arch *arch;
-	char *qemu;     /* absolute path of qemu-system-<arch> */
-	char *firmware; /* directory for -L */
-	char *uefi_code; /* PROFILE_CAN_UEFI: flash image, and the template for variables */
-	char *uefi_vars;
-	char *virtiofsd; /* PROFILE_CAN_VIRTIOFS: absolute path */
+	char *name;                      /* "kvm-linux", … or what it was built as */
+	const struct profile_arch *arch; /* the guest's */
+	struct digest digest;            /* of its content */
+	int root;                        /* of its tree, O_PATH; or -1 */
+	int lock;                        /* while it is open, nobody removes the tree */
+	char *path;                      /* of the tree: absolute; NULL with root -1 */
+	char *qemu;                      /* below the tree; with root -1 absolute */
+	char *loader;                    /* below the tree, or NULL: it needs none */
+	char *firmware;                  /* likewise; with root -1 absolute */
+	char *uefi_code, *uefi_vars; /* likewise: flash image, template for variables */
+	char *virtiofsd;             /* the host's, absolute; NULL: none */
+	char *version;               /* QEMU's, "7.2.22"; NULL: not known */
 	unsigned int capabilities;
 };
 
 struct profile_wish {
 	enum profile_name name;
-	const struct profile_arch *arch;
+	const struct profile_arch *arch; /* NULL: one that @given has */
 	unsigned int need; /* capabilities beyond those that the name implies */
+	/* Not NULL: this profile, whatever @name is: as it was built, or one version of it
+	 * ("kvm-linux-0a1b2c3d"). What is not there is not built. */
+	const char *given;
 };
 
-/* Finds the QEMU that was wished for; @bindir (NULL: the host's) is looked in for it alone,
- * which is for tests and for QEMUs somebody built. Runs nothing. What is missing is
- * -ENOENT, with the package that has it, or -ENOTSUP. */
-int profile_resolve(const struct profile_wish *w, const char *bindir,
+/* Finds the QEMU that was wished for. One that is in the store is assembled if it is not
+ * yet, one that is not is built from the host's packages, with a line in the log. Runs
+ * nothing. What is missing is -ENOENT, with what to do, or -ENOTSUP. */
+int profile_resolve(const struct profiles *ps, const struct profile_wish *w,
 		    struct profile **ret, struct volt_error *e);
 void profile_free(struct profile *p);
 DEFINE_CLEANUP(struct profile *, profile_free)
 
-/* "7.2.22", by running it (about 25 ms: not for every start). The caller frees. */
+/* "7.2.22": what is known, or, of a host's QEMU, by running it (about 25 ms: not for every
+ * start). The caller frees. */
 int profile_version(const struct profile *p, char **ret, struct volt_error *e);

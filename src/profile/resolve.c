@@ -1,285 +1,289 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/error.h"
-#include "base/spawn.h"
+#include "base/lock.h"
+#include "base/log.h"
+#include "profile/assemble.h"
+#include "profile/build.h"
 #include "profile/internal.h"
+#include "profile/tree.h"
+#include "profile/verify.h"
+#include "profile/versions.h"
 
-/* The host's packages as profiles. Paths come from the tables here and from @bindir. */
+/* From a wish to a tree: tag, ref, manifest, tree. What is there takes four small files and
+ * no lock that anybody waits for. What is not is made under a lease, from the manifest as it
+ * is then. */
 
-#define VERSION_MAX 4096
+#define NOTICE 5
 
-static const char *const bindirs[] = { "/usr/bin", "/usr/local/bin" };
-
-/* Debian's virtiofsd: QEMU's own up to 12, the separate package since 13. */
-static const char *const virtiofsds[] = { "/usr/libexec/virtiofsd",
-					  "/usr/lib/qemu/virtiofsd" };
-
-static const char *const bioses[] = { "/usr/share/seabios/bios-256k.bin",
-				      "/usr/share/qemu/bios-256k.bin" };
-
-static const struct uefi {
-	const char *qemu, *code, *vars, *package;
-} uefis[] = {
-	{ "x86_64", "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd",
-	  "ovmf" },
-	{ "x86_64", "/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd",
-	  "ovmf" },
-	{ "aarch64", "/usr/share/AAVMF/AAVMF_CODE.fd", "/usr/share/AAVMF/AAVMF_VARS.fd",
-	  "qemu-efi-aarch64" },
-	{ "arm", "/usr/share/AAVMF/AAVMF32_CODE.fd", "/usr/share/AAVMF/AAVMF32_VARS.fd",
-	  "qemu-efi-arm" },
-};
-
-static const struct {
-	unsigned int capability;
-	const char *text;
-} capability_texts[] = {
-	{ PROFILE_CAN_KVM, "KVM" },
-	{ PROFILE_CAN_TCG, "TCG" },
-	{ PROFILE_CAN_UEFI, "UEFI firmware" },
-	{ PROFILE_CAN_MICROVM, "machine type microvm" },
-	{ PROFILE_CAN_VIRTIOFS, "virtiofsd" },
-};
-
-/* The path @root@path in a new string if it is a file of which @mode is granted. -ENOENT. */
-static int find_file(const char *root, const char *path, int mode, char **ret)
+struct profile *profile_new(const char *name, const struct profile_arch *arch)
 {
-	_cleanup_free_ char *full = NULL;
-	struct stat st;
-
-	if (asprintf(&full, "%s%s", root, path) < 0) {
-		full = NULL;
-		return -ENOMEM;
-	}
-	if (stat(full, &st) < 0 || !S_ISREG(st.st_mode) || access(full, mode) < 0)
-		return -ENOENT;
-	*ret = TAKE_PTR(full);
-	return 0;
-}
-
-static int find_any(const char *root, const char *const *paths, size_t n, int mode,
-		    char **ret)
-{
-	int r = -ENOENT;
-	size_t i;
-
-	for (i = 0; i < n && r == -ENOENT; i++)
-		r = find_file(root, paths[i], mode, ret);
-	return r;
-}
-
-static int find_qemu(const char *root, const char *const *dirs, size_t n,
-		     struct profile *p, struct volt_error *e)
-{
-	char path[PATH_MAX];
-	int r = -ENOENT;
-	size_t i;
-
-	for (i = 0; i < n && r == -ENOENT; i++) {
-		if (snprintf(path, sizeof(path), "%s/qemu-system-%s", dirs[i],
-			     p->arch->qemu) >= (int)sizeof(path))
-			return fail(e, ENAMETOOLONG, "look for QEMU in '%s'", dirs[i]);
-		r = find_file(root, path, X_OK, &p->qemu);
-	}
-	if (r == -ENOENT)
-		return fail(e, ENOENT,
-			    "no 'qemu-system-%s' in %s%s: install package '%s'",
-			    p->arch->qemu, root, dirs[0], p->arch->package);
-	return r < 0 ? fail_oom(e) : 0;
-}
-
-/* Both files or neither. */
-static int find_uefi(const char *root, struct profile *p)
-{
-	_cleanup_free_ char *code = NULL, *vars = NULL;
-	int r = -ENOENT;
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(uefis) && r == -ENOENT; i++) {
-		if (strcmp(uefis[i].qemu, p->arch->qemu) != 0)
-			continue;
-		freep(&code);
-		code = NULL;
-		r = find_file(root, uefis[i].code, R_OK, &code);
-		if (r == 0)
-			r = find_file(root, uefis[i].vars, R_OK, &vars);
-	}
-	if (r < 0)
-		return r;
-	p->uefi_code = TAKE_PTR(code);
-	p->uefi_vars = TAKE_PTR(vars);
-	p->capabilities |= PROFILE_CAN_UEFI;
-	return 0;
-}
-
-static int find_firmware(const char *root, bool own, struct profile *p,
-			 struct volt_error *e)
-{
-	_cleanup_free_ char *bios = NULL;
-	int r = 0;
-
-	if (asprintf(&p->firmware, "%s/usr/share/qemu", root) < 0) {
-		p->firmware = NULL;
-		return fail_oom(e);
-	}
-	if (strcmp(p->arch->qemu, "x86_64") == 0)
-		r = find_any(root, bioses, ARRAY_SIZE(bioses), R_OK, &bios);
-	if (r == -ENOENT && !own) /* a QEMU that somebody built may bring it */
-		return fail(e, ENOENT, "no '%s%s': install package 'seabios'", root,
-			    bioses[0]);
-	if (r != -ENOMEM)
-		r = find_uefi(root, p);
-	return r == -ENOMEM ? fail_oom(e) : 0;
-}
-
-static int find_helpers(const char *root, struct profile *p, struct volt_error *e)
-{
-	int r = find_any(root, virtiofsds, ARRAY_SIZE(virtiofsds), X_OK, &p->virtiofsd);
-
-	if (r == 0)
-		p->capabilities |= PROFILE_CAN_VIRTIOFS;
-	return r == -ENOMEM ? fail_oom(e) : 0;
-}
-
-/* What Debian builds into its binaries; whether KVM works is the probe's business. */
-static unsigned int built_in(const struct profile_arch *arch)
-{
-	const struct profile_arch *host = profile_arch_find(NULL);
-	unsigned int can = PROFILE_CAN_TCG;
-
-	if (host && profile_arch_runs_on(arch, host))
-		can |= PROFILE_CAN_KVM;
-	if (strcmp(arch->qemu, "x86_64") == 0)
-		can |= PROFILE_CAN_MICROVM;
-	return can;
-}
-
-static unsigned int implied(enum profile_name name)
-{
-	switch (name) {
-	case PROFILE_KVM_LINUX:
-		return PROFILE_CAN_KVM;
-	case PROFILE_KVM_UEFI:
-		return PROFILE_CAN_KVM | PROFILE_CAN_UEFI;
-	case PROFILE_EMULATE_X86:
-	case PROFILE_EMULATE_FOREIGN:
-		break;
-	}
-	return PROFILE_CAN_TCG;
-}
-
-static const char *package_for(const struct profile *p, unsigned int capability)
-{
-	size_t i;
-
-	if (capability == PROFILE_CAN_VIRTIOFS)
-		return "qemu-system-common";
-	if (capability != PROFILE_CAN_UEFI)
-		return NULL;
-	for (i = 0; i < ARRAY_SIZE(uefis); i++)
-		if (strcmp(uefis[i].qemu, p->arch->qemu) == 0)
-			return uefis[i].package;
-	return NULL;
-}
-
-static int check_needs(const struct profile *p, unsigned int need, struct volt_error *e)
-{
-	unsigned int missing = need & ~p->capabilities;
-	const char *package;
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(capability_texts); i++) {
-		if (!(missing & capability_texts[i].capability))
-			continue;
-		package = package_for(p, capability_texts[i].capability);
-		if (!package)
-			return fail(e, ENOTSUP, "profile '%s' for '%s' has no %s",
-				    profile_name_text(p->name), p->arch->name,
-				    capability_texts[i].text);
-		return fail(e, ENOENT,
-			    "profile '%s' for '%s' has no %s: install package '%s'",
-			    profile_name_text(p->name), p->arch->name,
-			    capability_texts[i].text, package);
-	}
-	return 0;
-}
-
-int profile_resolve_below(const char *root, const char *bindir,
-			  const struct profile_wish *w, struct profile **ret,
-			  struct volt_error *e)
-{
-	_cleanup_(profile_freep) struct profile *p = calloc(1, sizeof(*p));
-	int r;
+	struct profile *p = calloc(1, sizeof(*p));
 
 	if (!p)
-		return fail_oom(e);
-	if (!w->arch)
-		return fail(e, ENOTSUP, "no QEMU is known for this architecture");
-	p->name = w->name;
-	p->arch = w->arch;
-	p->capabilities = built_in(w->arch);
-	if (bindir)
-		r = find_qemu("", &bindir, 1, p, e);
-	else
-		r = find_qemu(root, bindirs, ARRAY_SIZE(bindirs), p, e);
-	if (r >= 0)
-		r = find_firmware(root, bindir != NULL, p, e);
-	if (r >= 0)
-		r = find_helpers(root, p, e);
-	if (r >= 0)
-		r = check_needs(p, w->need | implied(w->name), e);
-	if (r < 0)
-		return r;
-	*ret = TAKE_PTR(p);
-	return 0;
-}
-
-int profile_resolve(const struct profile_wish *w, const char *bindir,
-		    struct profile **ret, struct volt_error *e)
-{
-	return profile_resolve_below("", bindir, w, ret, e);
+		return NULL;
+	p->arch = arch;
+	p->root = p->lock = -1;
+	p->name = strdup(name);
+	if (p->name)
+		return p;
+	free(p);
+	return NULL;
 }
 
 void profile_free(struct profile *p)
 {
 	if (!p)
 		return;
+	closep(&p->root);
+	closep(&p->lock);
+	free(p->name);
+	free(p->path);
 	free(p->qemu);
+	free(p->loader);
 	free(p->firmware);
 	free(p->uefi_code);
 	free(p->uefi_vars);
 	free(p->virtiofsd);
+	free(p->version);
 	free(p);
 }
 
-/* "QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7)" and a line about copyright. */
-int profile_version(const struct profile *p, char **ret, struct volt_error *e)
+/* -- what a manifest can do -------------------------------------------------------- */
+
+/* One that does not say can do what its name says, as far as its files go. */
+static unsigned int capabilities(const struct profile_manifest *m)
 {
-	static const char before[] = "version ";
-	const char *const argv[] = { p->qemu, "--version", NULL };
-	struct spawn s = SPAWN_INIT;
-	_cleanup_free_ char *out = NULL;
-	char *at, *version;
+	enum profile_name name;
+
+	if (m->capabilities)
+		return m->capabilities;
+	if (profile_name_parse(m->name, &name, NULL) < 0)
+		return PROFILE_CAN_KVM | PROFILE_CAN_TCG;
+	return profile_implies(name) & ~(unsigned int)PROFILE_CAN_UEFI;
+}
+
+static int copy_text(const char *text, char **ret)
+{
+	if (text && !(*ret = strdup(text)))
+		return -ENOMEM;
+	return 0;
+}
+
+static int set_paths(const struct profile_manifest *m, const char *qemu,
+		     struct profile *p)
+{
+	const char *code, *vars;
+
+	profile_manifest_uefi(m, p->arch, &code, &vars);
+	if (code)
+		p->capabilities |= PROFILE_CAN_UEFI;
+	else
+		p->capabilities &= ~(unsigned int)PROFILE_CAN_UEFI;
+	return copy_text(qemu, &p->qemu) < 0 || copy_text(m->loader, &p->loader) < 0 ||
+			       copy_text("firmware", &p->firmware) < 0 ||
+			       copy_text(code, &p->uefi_code) < 0 ||
+			       copy_text(vars, &p->uefi_vars) < 0 ||
+			       copy_text(m->version, &p->version) < 0
+		       ? -ENOMEM
+		       : 0;
+}
+
+/* The guest that was asked for, else the host's own where it has that, else any. */
+static const struct profile_arch *choose_guest(const struct profile_manifest *m)
+{
+	static const char prefix[] = "bin/qemu-system-";
+	const struct profile_arch *arch = profile_arch_find(NULL);
+
+	if (arch && profile_manifest_qemu(m, arch))
+		return arch;
+	arch = NULL;
+	for (size_t i = 0; i < m->n && !arch; i++)
+		if (strncmp(m->v[i].path, prefix, strlen(prefix)) == 0)
+			arch = profile_arch_find(m->v[i].path + strlen(prefix));
+	return arch;
+}
+
+/* A18: a capability that is missing is found here, not by a QEMU that does not start. */
+static int describe(const struct profile_manifest *m, const struct profile_wish *w,
+		    struct profile **ret, struct volt_error *e)
+{
+	const struct profile_arch *arch = w->arch ? w->arch : choose_guest(m);
+	_cleanup_(profile_freep) struct profile *p = NULL;
+	const char *qemu = arch ? profile_manifest_qemu(m, arch) : NULL;
 	int r;
 
-	s.argv = argv;
-	r = spawn_run(&s, VERSION_MAX, &out, e);
-	if (r < 0)
-		return fail_in(e, r, "ask '%s' for its version", p->qemu);
-	at = strstr(out, before);
-	at = at ? at + strlen(before) : out;
-	version = strndup(at, strspn(at, "0123456789."));
-	if (!version)
+	if (!arch)
+		return fail(e, ENOENT, "profile '%s' has no QEMU for any guest", m->name);
+	if (!qemu)
+		return fail(e, ENOENT,
+			    "profile '%s' has no 'qemu-system-%s': install package '%s' "
+			    "and run volt qemu build %s",
+			    m->name, arch->qemu, arch->package, m->name);
+	p = profile_new(m->name, arch);
+	if (!p)
 		return fail_oom(e);
-	if (!*version) {
-		free(version);
-		return fail(e, EBADMSG, "'%s' does not say what version it is", p->qemu);
-	}
-	*ret = version;
+	p->digest = m->digest;
+	p->capabilities = capabilities(m);
+	if (set_paths(m, qemu, p) < 0)
+		return fail_oom(e);
+	r = profile_find_virtiofsd("", p, e);
+	if (r >= 0)
+		r = profile_check_needs(
+			p, w->need | (w->given ? 0 : profile_implies(w->name)), e);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(p);
 	return 0;
+}
+
+/* -- the tree ---------------------------------------------------------------------- */
+
+static int set_tree(struct profile *p, struct assembled *a, struct volt_error *e)
+{
+	char link[64], path[PATH_MAX];
+	ssize_t n;
+
+	p->root = a->root;
+	p->lock = a->lock;
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", p->root);
+	n = readlink(link, path, sizeof(path) - 1);
+	if (n < 0)
+		return fail_errno(e, "find out where profile '%s' is", p->name);
+	path[n] = '\0';
+	return copy_text(path, &p->path) < 0 ? fail_oom(e) : 0;
+}
+
+static int find_manifest(const struct profiles *ps, const struct profile_wish *w,
+			 struct profile_manifest **ret, struct volt_error *e)
+{
+	const char *who = w->given ? w->given : profile_name_text(w->name);
+	_cleanup_free_ char *ref = NULL;
+	int r;
+
+	r = profile_find(ps, who, &ref, e);
+	return r < 0 ? r : profile_read(ps, ref, ret, e);
+}
+
+/* Two who miss the same profile build it once. */
+static int build(const struct profiles *ps, const struct profile_wish *w,
+		 struct profile_manifest **ret, struct volt_error *e)
+{
+	_cleanup_close_ int trees = trees_open(ps, e), lock = -1;
+	const char *name = profile_name_text(w->name);
+	int r;
+
+	if (trees < 0)
+		return trees;
+	lock = tree_lock(trees, TREE_LOCK_MAKE, name, LOCK_EXCLUSIVE, true);
+	if (lock < 0)
+		return fail_code(e, lock, "lock profile '%s'", name);
+	r = find_manifest(ps, w, ret, NULL);
+	if (r == -ENOENT) {
+		log_line(ps->log, NOTICE,
+			 "profile '%s' is not in the store: building it from the QEMU "
+			 "that this host has installed",
+			 name);
+		r = profile_build_host(ps, w->name, ret, e);
+	} else if (r < 0) {
+		r = find_manifest(ps, w, ret, e);
+	}
+	tree_lock_remove(trees, TREE_LOCK_MAKE, name);
+	return r;
+}
+
+static int assemble(const struct profiles *ps, const struct profile_manifest *m,
+		    struct assembled *ret, struct volt_error *e)
+{
+	int r = profile_assemble(ps, m, ret, e);
+
+	if (r == -EBADMSG) {
+		log_line(ps->log, 4, "%s", e ? e->msg : "an object is damaged");
+		r = profile_repair(ps, m, e);
+		if (r >= 0)
+			r = profile_assemble(ps, m, ret, e);
+	}
+	if (r >= 0 && ret->copied > 0)
+		log_line(ps->log, NOTICE,
+			 "%zu of the %zu files of profile '%s' had to be copied from the "
+			 "store: links between the two do not work",
+			 ret->copied, ret->copied + ret->linked, m->name);
+	return r;
+}
+
+/* Under a lease from before the manifest is read: what it names is there until it is
+ * linked. */
+static int make(const struct profiles *ps, const struct profile_wish *w,
+		struct profile_manifest **ret, struct assembled *ret_tree,
+		struct volt_error *e)
+{
+	_cleanup_close_ int lease = lease_take(ps->store, e);
+	_cleanup_(profile_manifest_freep) struct profile_manifest *m = NULL;
+	int r;
+
+	if (lease < 0)
+		return lease;
+	r = find_manifest(ps, w, &m, e);
+	if (r == -ENOENT && !w->given)
+		r = build(ps, w, &m, e);
+	if (r >= 0)
+		r = assemble(ps, m, ret_tree, e);
+	if (r >= 0)
+		*ret = TAKE_PTR(m);
+	return r;
+}
+
+static bool is_version(const char *given)
+{
+	_cleanup_free_ char *label = given ? profile_ref_label(given) : NULL;
+
+	return label != NULL;
+}
+
+static int resolve_stored(const struct profiles *ps, const struct profile_wish *w,
+			  struct profile **ret, struct volt_error *e)
+{
+	_cleanup_(profile_manifest_freep) struct profile_manifest *m = NULL;
+	_cleanup_(profile_freep) struct profile *p = NULL;
+	struct assembled tree = ASSEMBLED_INIT;
+	int r;
+
+	r = find_manifest(ps, w, &m, e);
+	if (r >= 0)
+		r = profile_open_tree(ps, m, &tree, e);
+	if (r == -ENOENT) {
+		profile_manifest_free(TAKE_PTR(m));
+		r = make(ps, w, &m, &tree, e);
+	}
+	if (r < 0)
+		return r;
+	r = describe(m, w, &p, e);
+	if (r >= 0)
+		r = set_tree(p, &tree, e);
+	if (!p) {
+		closep(&tree.root);
+		closep(&tree.lock);
+	}
+	/* The link is for people; a version that was asked for is not the current one. */
+	if (r >= 0 && !is_version(w->given))
+		r = profile_link_current(ps, m, e);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(p);
+	return 0;
+}
+
+int profile_resolve(const struct profiles *ps, const struct profile_wish *w,
+		    struct profile **ret, struct volt_error *e)
+{
+	if (!w->arch && !w->given)
+		return fail(e, ENOTSUP, "no QEMU is known for this architecture");
+	if (ps->bindir || !ps->store)
+		return profile_resolve_host("", ps->bindir, w, ret, e);
+	return resolve_stored(ps, w, ret, e);
 }

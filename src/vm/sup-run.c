@@ -423,13 +423,16 @@ static int find_qemu(struct sup *s, struct volt_error *e)
 		.guest = profile_arch_find(s->spec->arch),
 		.host = profile_arch_find(NULL),
 	};
+	const struct profiles from = { .rootfd = s->o->env.rootfd,
+				       .bindir = s->o->env.qemu_dir,
+				       .log = s->o->env.log };
 	struct profile_wish wish = { .arch = choice.guest };
 
 	if (!choice.guest || !choice.host)
 		return fail(e, ENOTSUP, "architecture '%s' is not known",
 			    s->spec->arch ? s->spec->arch : "of this host");
 	TRY(profile_select(&choice, &wish.name, e));
-	return profile_resolve(&wish, s->o->env.qemu_dir, &s->run.profile, e);
+	return profile_resolve(&from, &wish, &s->run.profile, e);
 }
 
 struct channels {

@@ -165,9 +165,9 @@ static int install(const struct host *h, const char *dir, const char *name, mode
 static int resolve(const struct host *h, const char *arch, enum profile_name name,
 		   unsigned int need, struct profile **ret, struct volt_error *e)
 {
-	const struct profile_wish w = { name, profile_arch_find(arch), need };
+	const struct profile_wish w = { name, profile_arch_find(arch), need, NULL };
 
-	return profile_resolve_below(h->path, NULL, &w, ret, e);
+	return profile_resolve_host(h->path, NULL, &w, ret, e);
 }
 
 static void missing_qemu_names_its_package(void)
@@ -246,7 +246,7 @@ static void a18_uefi_is_a_capability_and_is_matched(void)
 static void own_qemu_is_taken_from_its_directory_alone(void)
 {
 	const struct profile_wish w = { PROFILE_EMULATE_X86, profile_arch_find("x86_64"),
-					0 };
+					0, NULL };
 	_cleanup_(profile_freep) struct profile *p = NULL;
 	_cleanup_free_ char *version = NULL;
 	_cleanup_host_ struct host h;
@@ -255,14 +255,14 @@ static void own_qemu_is_taken_from_its_directory_alone(void)
 	FILE *f;
 
 	CHECK(host_open(&h) >= 0);
-	CHECK_INT(profile_resolve_below(h.path, h.path, &w, &p, &e), -ENOENT);
+	CHECK_INT(profile_resolve_host(h.path, h.path, &w, &p, &e), -ENOENT);
 	(void)snprintf(want, sizeof(want), "%s/qemu-system-x86_64", h.path);
 	f = fopen(want, "w");
 	CHECK(f);
 	(void)fputs("#!/bin/sh\necho 'QEMU emulator version 9.1.2 (Debian 1:9.1)'\n", f);
 	(void)fclose(f);
 	CHECK_INT(chmod(want, 0755), 0);
-	CHECK_INT(profile_resolve_below(h.path, h.path, &w, &p, &e), 0);
+	CHECK_INT(profile_resolve_host(h.path, h.path, &w, &p, &e), 0);
 	CHECK_STR(p->qemu, want);
 	CHECK_INT(profile_version(p, &version, &e), 0);
 	CHECK_STR(version, "9.1.2");

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "profile/manifest.h"
+
+/* Assembled profiles: qemu/<name>-<hash12>/, hard links into the store. */
+
+struct assembled {
+	int root;              /* the tree, O_PATH */
+	int lock;              /* as long as it is open, nobody removes the tree */
+	size_t linked, copied; /* files made just now; both 0: it was there */
+};
+#define ASSEMBLED_INIT                  \
+	{                               \
+		.root = -1, .lock = -1, \
+	}
+
+/* The tree if it is there, else -ENOENT without a message. */
+int profile_open_tree(const struct profiles *ps, const struct profile_manifest *m,
+		      struct assembled *ret, struct volt_error *e);
+
+/* Makes it unless it is there. The caller has held a lease since before it read the
+ * manifest. -EBADMSG: an object is damaged. */
+int profile_assemble(const struct profiles *ps, const struct profile_manifest *m,
+		     struct assembled *ret, struct volt_error *e);
+
+/* Points the link qemu/<name> at the tree. */
+int profile_link_current(const struct profiles *ps, const struct profile_manifest *m,
+			 struct volt_error *e);
+
+bool profile_is_assembled(const struct profiles *ps, const struct profile_manifest *m);
+
+/* Takes the tree away; -EBUSY while somebody has it open, unless @force. */
+int profile_disassemble(const struct profiles *ps, const struct profile_manifest *m,
+			bool force, struct volt_error *e);
