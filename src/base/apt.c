@@ -2,22 +2,43 @@
 #include "base/apt.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/macro.h"
+#include "base/path.h"
 #include "base/spawn.h"
 
 #define OUT_MAX (1u << 20)
 
-int apt_check_name(const char *name, struct volt_error *e)
+/* Package names go to apt as arguments: never as options or patterns. */
+static int check_package(const char *name, struct volt_error *e)
 {
 	static const char good[] = "abcdefghijklmnopqrstuvwxyz0123456789.+-:";
 
 	if (name[0] >= 'a' && name[0] <= 'z' && !name[strspn(name, good)])
 		return 0;
 	return fail(e, EINVAL, "'%s' is not the name of a Debian package", name);
+}
+
+static int find_deb(const struct workdir *w, const char *package, char **ret,
+		    struct volt_error *e)
+{
+	_cleanup_closedir_ DIR *d = NULL;
+	int copy = openat(w->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct dirent *de;
+
+	d = copy < 0 ? NULL : fdopendir(copy);
+	while (d && (de = readdir(d))) {
+		const char *end = strrchr(de->d_name, '.');
+
+		if (!end || strcmp(end, ".deb") != 0)
+			continue;
+		return asprintf(ret, "%s/%s", w->path, de->d_name) < 0 ? fail_oom(e) : 0;
+	}
+	return fail(e, ENOENT, "apt did not download '%s'", package);
 }
 
 int apt_download(const struct workdir *w, const char *name, char **ret,
@@ -27,7 +48,7 @@ int apt_download(const struct workdir *w, const char *name, char **ret,
 	const char *const argv[] = { "apt-get",  "-qq", "-o", "APT::Sandbox::User=root",
 				     "download", name,  NULL };
 	struct spawn s = SPAWN_INIT;
-	int r = apt_check_name(name, e);
+	int r = check_package(name, e);
 
 	if (r < 0)
 		return r;
@@ -36,9 +57,7 @@ int apt_download(const struct workdir *w, const char *name, char **ret,
 	r = spawn_run(&s, 0, NULL, e);
 	if (r < 0)
 		return fail_in(e, r, "download '%s' ('apt-get update' may help)", name);
-	r = workdir_find(w, ".", ".deb", ret);
-	return r < 0 ? fail_code(e, r, "find the package '%s' that apt downloaded", name)
-		     : 0;
+	return find_deb(w, name, ret, e);
 }
 
 /* "  Depends: linux-image-6.1.0-56-cloud-amd64" */
@@ -61,7 +80,7 @@ int apt_depends(const char *name, const char *prefix, char **ret, struct volt_er
 	const char *const argv[] = { "apt-cache", "depends", name, NULL };
 	_cleanup_free_ char *out = NULL;
 	struct spawn s = SPAWN_INIT;
-	int r = apt_check_name(name, e);
+	int r = check_package(name, e);
 
 	if (r < 0)
 		return r;

@@ -415,7 +415,8 @@ static int collect_both(struct collect *c)
 	return 0;
 }
 
-void redact_urls(char *s)
+/* "scheme://user:secret@host" loses what stands before the '@'. */
+static void redact(char *s)
 {
 	char *url, *end, *at;
 
@@ -438,7 +439,7 @@ static char *last_line(char *s)
 	for (p = s; *p; p++)
 		if (*p == '\n' && p[1])
 			line = p + 1;
-	redact_urls(line);
+	redact(line);
 	return line;
 }
 

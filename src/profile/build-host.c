@@ -1,17 +1,80 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <string.h>
+#include <syslog.h>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "profile/build.h"
+#include "profile/host.h"
+#include "profile/internal.h"
+#include "profile/versions.h"
+
+static int store_files(const struct profiles *ps, enum profile_name name,
+		       const struct host_files *f, struct profile_manifest **ret,
+		       struct volt_error *e)
+{
+	const struct profile_arch *host = profile_arch_find(NULL);
+	const struct profile_about about = {
+		.name = profile_name_text(name),
+		.version = f->version,
+		.arch = host ? host->name : NULL,
+		.loader = f->loader,
+		.guests = (const char *const *)f->guests.v,
+		.capabilities = f->capabilities,
+	};
+	_cleanup_free_ struct profile_file *v = calloc(f->n, sizeof(*v));
+
+	if (!v)
+		return fail_oom(e);
+	for (size_t i = 0; i < f->n; i++)
+		v[i] = (struct profile_file){ .path = f->v[i].path,
+					      .source = f->v[i].source,
+					      .dirfd = -1 };
+	return profile_store(ps, &about, v, f->n, ret, e);
+}
+
+/* 1: @ret is the digest of the current version. 0: there is none, or none that can be read:
+ * then a new one is the remedy. */
+static int current_digest(const struct profiles *ps, enum profile_name name,
+			  struct digest *ret)
+{
+	_cleanup_(profile_manifest_freep) struct profile_manifest *m = NULL;
+	_cleanup_free_ char *ref = NULL;
+
+	if (profile_find(ps, profile_name_text(name), &ref, NULL) < 0 ||
+	    profile_read(ps, ref, &m, NULL) < 0)
+		return 0;
+	*ret = m->digest;
+	return 1;
+}
+
+int profile_build_below(const char *root, const struct profiles *ps,
+			enum profile_name name, struct profile_manifest **ret,
+			struct volt_error *e)
+{
+	_cleanup_host_files_ struct host_files f = { 0 };
+	_cleanup_(profile_manifest_freep) struct profile_manifest *m = NULL;
+	char tree[PROFILE_TREE_SIZE];
+	struct digest before;
+	int known, r;
+
+	r = host_files_find(root, name, ps->log, &f, e);
+	if (r < 0)
+		return r;
+	known = current_digest(ps, name, &before);
+	r = store_files(ps, name, &f, &m, e);
+	if (r < 0)
+		return r;
+	if (known && memcmp(&before, &m->digest, sizeof(before)) == 0)
+		log_line(ps->log, LOG_INFO, "profile '%s' has not changed: it is '%s'",
+			 m->name, profile_tree_name(m, tree));
+	*ret = TAKE_PTR(m);
+	return 0;
+}
 
 int profile_build_host(const struct profiles *ps, enum profile_name name,
 		       struct profile_manifest **ret, struct volt_error *e)
 {
-	(void)ps;
-	(void)ret;
-	return fail(
-		e, ENOTSUP,
-		"profile '%s' is not in the store: put a directory with its bin/, lib/ "
-		"and firmware/ there with 'volt cas build DIR --name %s'",
-		profile_name_text(name), profile_name_text(name));
+	return profile_build_below("", ps, name, ret, e);
 }

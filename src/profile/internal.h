@@ -52,3 +52,9 @@ int profile_check_needs(const struct profile *p, unsigned int need, struct volt_
 int profile_find_virtiofsd(const char *root, struct profile *p, struct volt_error *e);
 
 struct profile *profile_new(const char *name, const struct profile_arch *arch);
+
+/* profile_build_host() with the host's files below @root. */
+struct profile_manifest;
+int profile_build_below(const char *root, const struct profiles *ps,
+			enum profile_name name, struct profile_manifest **ret,
+			struct volt_error *e);

@@ -20,7 +20,7 @@ const struct machine_row machine_rows[] = {
 	  "max",
 	  "device",
 	  "ttyS0",
-	  { "bios-microvm.bin", "linuxboot_dma.bin", "pvh.bin" } },
+	  { "qboot.rom", "linuxboot_dma.bin", "pvh.bin" } },
 	{ "x86_64",
 	  MACHINE_Q35,
 	  Q35,
