@@ -2,43 +2,22 @@
 #include "base/apt.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/macro.h"
-#include "base/path.h"
 #include "base/spawn.h"
 
 #define OUT_MAX (1u << 20)
 
-/* Package names go to apt as arguments: never as options or patterns. */
-static int check_package(const char *name, struct volt_error *e)
+int apt_check_name(const char *name, struct volt_error *e)
 {
 	static const char good[] = "abcdefghijklmnopqrstuvwxyz0123456789.+-:";
 
 	if (name[0] >= 'a' && name[0] <= 'z' && !name[strspn(name, good)])
 		return 0;
 	return fail(e, EINVAL, "'%s' is not the name of a Debian package", name);
-}
-
-static int find_deb(const struct workdir *w, const char *package, char **ret,
-		    struct volt_error *e)
-{
-	_cleanup_closedir_ DIR *d = NULL;
-	int copy = openat(w->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct dirent *de;
-
-	d = copy < 0 ? NULL : fdopendir(copy);
-	while (d && (de = readdir(d))) {
-		const char *end = strrchr(de->d_name, '.');
-
-		if (!end || strcmp(end, ".deb") != 0)
-			continue;
-		return asprintf(ret, "%s/%s", w->path, de->d_name) < 0 ? fail_oom(e) : 0;
-	}
-	return fail(e, ENOENT, "apt did not download '%s'", package);
 }
 
 int apt_download(const struct workdir *w, const char *name, char **ret,
@@ -48,7 +27,7 @@ int apt_download(const struct workdir *w, const char *name, char **ret,
 	const char *const argv[] = { "apt-get",  "-qq", "-o", "APT::Sandbox::User=root",
 				     "download", name,  NULL };
 	struct spawn s = SPAWN_INIT;
-	int r = check_package(name, e);
+	int r = apt_check_name(name, e);
 
 	if (r < 0)
 		return r;
@@ -57,7 +36,9 @@ int apt_download(const struct workdir *w, const char *name, char **ret,
 	r = spawn_run(&s, 0, NULL, e);
 	if (r < 0)
 		return fail_in(e, r, "download '%s' ('apt-get update' may help)", name);
-	return find_deb(w, name, ret, e);
+	r = workdir_find(w, ".", ".deb", ret);
+	return r < 0 ? fail_code(e, r, "find the package '%s' that apt downloaded", name)
+		     : 0;
 }
 
 /* "  Depends: linux-image-6.1.0-56-cloud-amd64" */
@@ -80,7 +61,7 @@ int apt_depends(const char *name, const char *prefix, char **ret, struct volt_er
 	const char *const argv[] = { "apt-cache", "depends", name, NULL };
 	_cleanup_free_ char *out = NULL;
 	struct spawn s = SPAWN_INIT;
-	int r = check_package(name, e);
+	int r = apt_check_name(name, e);
 
 	if (r < 0)
 		return r;

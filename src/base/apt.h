@@ -12,3 +12,6 @@ int apt_download(const struct workdir *w, const char *name, char **ret,
 /* The package that the metapackage @name is for: the first it depends on whose name begins
  * with @prefix. -ENOENT. */
 int apt_depends(const char *name, const char *prefix, char **ret, struct volt_error *e);
+
+/* Package names go to apt as arguments: never as options or patterns. -EINVAL. */
+int apt_check_name(const char *name, struct volt_error *e);

@@ -415,8 +415,7 @@ static int collect_both(struct collect *c)
 	return 0;
 }
 
-/* "scheme://user:secret@host" loses what stands before the '@'. */
-static void redact(char *s)
+void redact_urls(char *s)
 {
 	char *url, *end, *at;
 
@@ -439,7 +438,7 @@ static char *last_line(char *s)
 	for (p = s; *p; p++)
 		if (*p == '\n' && p[1])
 			line = p + 1;
-	redact(line);
+	redact_urls(line);
 	return line;
 }
 

@@ -47,3 +47,6 @@ int spawn_start(const struct spawn *s, pid_t *ret_pid, int *ret_pidfd,
  * *@ret_out (may be NULL): its stdout, at most @max_out bytes, owned by the caller. */
 int spawn_run(const struct spawn *s, size_t max_out, char **ret_out,
 	      struct volt_error *e);
+
+/* "scheme://user:secret@host" in @s loses what stands before the '@'. */
+void redact_urls(char *s);

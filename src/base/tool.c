@@ -21,6 +21,7 @@
 struct run {
 	const struct tool *t;
 	int log, out, signals; /* @signals: -1 where the caller holds none back */
+	off_t begin;           /* where in the log its own text begins */
 	pid_t pid;
 	bool interrupted;
 	char line[LINE_SIZE];
@@ -92,22 +93,35 @@ static int follow(struct run *u)
 	return r;
 }
 
+/* "x.c:5:1: error: …", meson's "ERROR: …", "make: *** …", apt's "E: …". */
+static bool is_error(const char *line)
+{
+	static const char *const signs[] = { "rror: ", "ERROR: ", "not found", "***" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(signs); i++)
+		if (strstr(line, signs[i]))
+			return true;
+	return strncmp(line, "E: ", 3) == 0;
+}
+
 /* The line that says what went wrong, out of much that compilers say besides. */
 static int find_error(const struct run *u, struct volt_error *e)
 {
-	static const char *const signs[] = { "rror: ", "ERROR:", "not found", "***" };
 	_cleanup_free_ char *text = NULL;
 	char *rest, *line;
+	size_t size;
 
-	if (read_file_at(u->t->dirfd, u->t->log_name, LOG_MAX, &text, NULL) < 0)
+	if (read_file_at(u->t->dirfd, u->t->log_name, LOG_MAX, &text, &size) < 0 ||
+	    (off_t)size < u->begin)
 		return fail(e, EIO, "%s failed", u->t->argv[0]);
-	if (strstr(text, "No space left on device"))
+	rest = text + u->begin;
+	if (strstr(rest, "No space left on device"))
 		return fail(e, ENOSPC, "No space left on device");
-	rest = text;
 	while ((line = strsep(&rest, "\n")))
-		for (size_t i = 0; i < ARRAY_SIZE(signs); i++)
-			if (strstr(line, signs[i]))
-				return fail(e, EIO, "%.300s", line);
+		if (is_error(line)) {
+			redact_urls(line);
+			return fail(e, EIO, "%.300s", line);
+		}
 	return fail(e, EIO, "%s failed", u->t->argv[0]);
 }
 
@@ -140,6 +154,7 @@ int tool_run(const struct tool *t, struct volt_error *e)
 
 	if (log < 0 || pipe2(fd, O_CLOEXEC) < 0)
 		return fail_errno(e, "follow %s", t->argv[0]);
+	u.begin = lseek(log, 0, SEEK_END);
 	u.out = out = fd[0];
 	s.argv = t->argv;
 	s.cwd = t->cwd;

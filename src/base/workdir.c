@@ -85,3 +85,25 @@ void workdir_done(struct workdir *w)
 	free(w->path);
 	*w = (struct workdir)WORKDIR_INIT;
 }
+
+static bool ends_in(const char *name, const char *end)
+{
+	size_t n = strlen(name), m = strlen(end);
+
+	return n > m && strcmp(name + n - m, end) == 0;
+}
+
+int workdir_find(const struct workdir *w, const char *below, const char *end, char **ret)
+{
+	_cleanup_close_ int fd = openat(w->fd, below, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_closedir_ DIR *d = NULL;
+	struct dirent *de;
+	int r = fd < 0 ? -errno : dir_stream(fd, &d);
+
+	while (r == 0 && (de = dir_next(d)))
+		if (ends_in(de->d_name, end))
+			return asprintf(ret, "%s/%s/%s", w->path, below, de->d_name) < 0
+				       ? -ENOMEM
+				       : 0;
+	return r < 0 ? r : -ENOENT;
+}

@@ -18,3 +18,7 @@ struct workdir {
 /* @parent is taken, also on failure. @lock names a file in it, held meanwhile. */
 int workdir_open(int parent, const char *lock, struct workdir *w, struct volt_error *e);
 void workdir_done(struct workdir *w);
+
+/* The path of the file in its directory @below ("." for itself) whose name ends in @end.
+ * -ENOENT. */
+int workdir_find(const struct workdir *w, const char *below, const char *end, char **ret);

@@ -33,7 +33,6 @@ static int run(const char *script)
 			  .line = remember };
 
 	lines = 0;
-	(void)unlinkat(w.fd, "log", 0);
 	return tool_run(&t, &e);
 }
 
@@ -66,8 +65,10 @@ static void the_line_that_says_why_is_found_among_others(void)
 	CHECK_INT(run("echo a; echo 'x.c:5:1: error: no such thing'; echo b; false"),
 		  -EIO);
 	CHECK_STR(e.msg, "x.c:5:1: error: no such thing");
-	CHECK_INT(run("exit 3"), -EIO);
+	CHECK_INT(run("exit 3"), -EIO); /* what was there before is no reason */
 	CHECK_STR(e.msg, "sh failed");
+	CHECK_INT(run("echo 'E: no https://me:secret@host/x'; exit 100"), -EIO);
+	CHECK_STR(e.msg, "E: no https://*********@host/x");
 }
 
 static void a_full_disk_is_told_as_that(void)
