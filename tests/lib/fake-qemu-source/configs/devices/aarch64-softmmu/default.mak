@@ -1,1 +1,0 @@
-# QEMU has its own here.
