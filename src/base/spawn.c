@@ -204,6 +204,8 @@ static int child_setup(struct child *c)
 		return -errno;
 	if (c->s->die_with_parent && getppid() != c->parent)
 		return -ESRCH; /* it died before the request */
+	if (c->s->own_group && setpgid(0, 0) < 0)
+		return -errno;
 	/* Out of the way of 0-2 first, so that placing one cannot overwrite another. */
 	c->in = fcntl(c->in, F_DUPFD_CLOEXEC, 3);
 	c->out = fcntl(c->out, F_DUPFD_CLOEXEC, 3);

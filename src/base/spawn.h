@@ -21,6 +21,7 @@ struct spawn {
 	size_t n_keep_fds;
 	int cwd;               /* directory descriptor, or -1 */
 	bool die_with_parent;  /* PR_SET_PDEATHSIG(SIGKILL) */
+	bool own_group;        /* a process group of its own: no signal of a terminal's */
 	uid_t uid;             /* become this user, without other groups; 0: stay */
 	gid_t gid;             /* with @uid */
 	bool ignore_setgroups; /* setgroups() succeeds there and does nothing */

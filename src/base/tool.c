@@ -84,7 +84,7 @@ static int follow(struct run *u)
 		}
 		if (p[1].revents) {
 			u->interrupted = true;
-			(void)kill(u->pid, SIGTERM);
+			(void)kill(-u->pid, SIGTERM); /* with all that it started */
 			p[1].fd = -1;
 		}
 		if (p[0].revents)
@@ -160,6 +160,7 @@ int tool_run(const struct tool *t, struct volt_error *e)
 	s.cwd = t->cwd;
 	s.out = s.err = fd[1];
 	s.die_with_parent = true;
+	s.own_group = signals >= 0;
 	r = spawn_start(&s, &u.pid, NULL, e);
 	(void)close(fd[1]);
 	return r < 0 ? r : finish(&u, follow(&u), e);

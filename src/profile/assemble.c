@@ -392,6 +392,7 @@ int profile_disassemble(const struct profiles *ps, const struct profile_manifest
 			    tree);
 	if (lock < 0 && lock != -EAGAIN)
 		return fail_code(e, lock, "lock profile '%s'", tree);
+	trees_sweep(trees);
 	r = take_away(trees, m->name, tree);
 	if (r < 0)
 		return fail_code(e, r, "remove the directory 'qemu/%s'", tree);

@@ -12,6 +12,7 @@
 #include "base/io.h"
 #include "base/json.h"
 #include "base/path.h"
+#include "profile/tree.h"
 #include "profile/versions.h"
 #include "store/ingest.h"
 
@@ -227,12 +228,16 @@ int profile_store(const struct profiles *ps, const struct profile_about *about,
 		  const struct profile_file *files, size_t n,
 		  struct profile_manifest **ret, struct volt_error *e)
 {
+	_cleanup_close_ int trees = trees_open(ps, e);
 	struct build b = { .ps = ps, .about = about };
 	int r;
 
 	if (!profile_label_is_valid(about->name))
 		return fail(e, EINVAL, "'%s' is not a valid name for a profile",
 			    about->name);
+	if (trees < 0)
+		return trees;
+	trees_sweep(trees);
 	b.objects = json_object();
 	b.sources = json_object();
 	b.fresh = json_object();

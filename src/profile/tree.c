@@ -82,14 +82,11 @@ static void sweep_unmade(int trees, const char *name)
 	tree_lock_remove(trees, TREE_LOCK_MAKE, tree);
 }
 
-/* A lock file of a tree that is not there and that nobody holds. */
+/* A lock file that nobody holds. */
 static void sweep_lock(int trees, const char *which, const char *tree)
 {
-	_cleanup_close_ int lock = -1;
+	_cleanup_close_ int lock = tree_lock(trees, which, tree, LOCK_EXCLUSIVE, false);
 
-	if (faccessat(trees, tree, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-		return;
-	lock = tree_lock(trees, which, tree, LOCK_EXCLUSIVE, false);
 	if (lock >= 0)
 		tree_lock_remove(trees, which, tree);
 }
@@ -98,7 +95,9 @@ static void sweep_name(int trees, const char *name)
 {
 	struct stat st;
 
-	if (strncmp(name, TREE_LOCK_USE, strlen(TREE_LOCK_USE)) == 0)
+	/* That of a tree which is there is taken each time somebody uses it. */
+	if (strncmp(name, TREE_LOCK_USE, strlen(TREE_LOCK_USE)) == 0 &&
+	    faccessat(trees, name + strlen(TREE_LOCK_USE), F_OK, AT_SYMLINK_NOFOLLOW) < 0)
 		sweep_lock(trees, TREE_LOCK_USE, name + strlen(TREE_LOCK_USE));
 	if (strncmp(name, TREE_LOCK_MAKE, strlen(TREE_LOCK_MAKE)) == 0)
 		sweep_lock(trees, TREE_LOCK_MAKE, name + strlen(TREE_LOCK_MAKE));

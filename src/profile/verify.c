@@ -372,10 +372,15 @@ static int gather(const struct verify *v, const char *ref,
 
 static int verify(struct verify *v, const char *ref)
 {
+	_cleanup_close_ int trees = trees_open(v->ps, v->e);
 	_cleanup_free_ const struct profile_entry **entries = NULL;
 	size_t n = 0;
 	int r;
 
+	if (trees < 0)
+		return trees;
+	if (v->repair)
+		trees_sweep(trees);
 	r = gather(v, ref, &entries, &n);
 	if (r >= 0 && ref && n == 0)
 		return fail(v->e, ENOENT, "no profile '%s' that can be read", ref);

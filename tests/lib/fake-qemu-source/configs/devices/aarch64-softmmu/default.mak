@@ -1,0 +1,1 @@
+# QEMU has its own here.
