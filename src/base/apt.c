@@ -41,8 +41,7 @@ int apt_download(const struct workdir *w, const char *name, char **ret,
 		     : 0;
 }
 
-/* "  Depends: linux-image-6.1.0-56-cloud-amd64" */
-static char *find_dependency(char *text, const char *prefix)
+char *apt_find_dependency(char *text, const char *prefix)
 {
 	static const char word[] = "Depends: ";
 	char *line;
@@ -69,7 +68,7 @@ int apt_depends(const char *name, const char *prefix, char **ret, struct volt_er
 	r = spawn_run(&s, OUT_MAX, &out, e);
 	if (r < 0)
 		return fail_in(e, r, "look up '%s' ('apt-get update' may help)", name);
-	*ret = find_dependency(out, prefix);
+	*ret = apt_find_dependency(out, prefix);
 	if (!*ret)
 		return fail(
 			e, ENOENT,

@@ -15,3 +15,7 @@ int apt_depends(const char *name, const char *prefix, char **ret, struct volt_er
 
 /* Package names go to apt as arguments: never as options or patterns. -EINVAL. */
 int apt_check_name(const char *name, struct volt_error *e);
+
+/* The first package in what `apt-cache depends` printed whose name begins with @prefix, in
+ * a new string, or NULL. Cuts @text up. */
+char *apt_find_dependency(char *text, const char *prefix);

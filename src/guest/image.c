@@ -109,9 +109,15 @@ static int take_elf(struct kernel_image *k, const char *name, struct volt_error 
 {
 	uint16_t machine = le16(k->data + offsetof(Elf64_Ehdr, e_machine));
 
+	find_release(k);
+	if (machine == EM_PPC64 || machine == EM_MIPS) {
+		k->arch = machine == EM_MIPS ? "mips64el" : "ppc64le";
+		return 0;
+	}
 	if (machine != EM_X86_64)
 		return fail(e, ENOTSUP,
-			    "'%s' is an ELF file, but not of an x86_64 kernel", name);
+			    "'%s' is an ELF file, but not of a kernel that volt knows",
+			    name);
 	if (!elf_is_pvh(k->data, k->size))
 		return fail(e, ENOTSUP,
 			    "'%s' cannot be entered by QEMU (built without CONFIG_PVH); "
@@ -119,7 +125,6 @@ static int take_elf(struct kernel_image *k, const char *name, struct volt_error 
 			    name);
 	k->arch = "x86_64";
 	k->pvh = true;
-	find_release(k);
 	return 0;
 }
 
@@ -186,6 +191,42 @@ static int take_bzimage(struct kernel_image *k, const char *name, struct volt_er
 	return unwrap(k) == -ENOMEM ? fail_oom(e) : 0;
 }
 
+/* How the EFI program begins in which newer kernels for arm64 and riscv64 are packed. */
+struct zboot {
+	char mz[4], magic[4];
+	uint32_t offset, size; /* of what is packed */
+};
+
+static bool is_zboot(const char *data, size_t size)
+{
+	return size > sizeof(struct zboot) && memcmp(data, "MZ", 2) == 0 &&
+	       memcmp(data + offsetof(struct zboot, magic), "zimg", 4) == 0;
+}
+
+static int unpack_zboot(struct kernel_image *k)
+{
+	uint32_t offset = le32(k->data + offsetof(struct zboot, offset));
+	uint32_t size = le32(k->data + offsetof(struct zboot, size));
+	char *inner;
+	int r;
+
+	if (offset > k->size || size > k->size - offset)
+		return -EBADMSG;
+	r = decompress(k->data + offset, size, IMAGE_MAX, &inner, &k->size);
+	if (r < 0)
+		return r;
+	free(k->data);
+	k->data = inner;
+	return 0;
+}
+
+/* What can be started at 0x10000 says so in these words; the boot loader's code before it
+ * differs. */
+static bool is_s390(const char *data, size_t size)
+{
+	return size > 0x11000 && memcmp(data + 0x10008, "S390EP", 6) == 0;
+}
+
 /* The 64-byte header of arm64 and riscv images differs only in its magic number. */
 static int take_flat(struct kernel_image *k, const char *name, struct volt_error *e)
 {
@@ -205,7 +246,23 @@ static int take(struct kernel_image *k, const char *name, struct volt_error *e)
 		return take_elf(k, name, e);
 	if (is_bzimage(k->data, k->size))
 		return take_bzimage(k, name, e);
+	if (is_s390(k->data, k->size)) {
+		k->arch = "s390x";
+		find_release(k);
+		return 0;
+	}
 	return take_flat(k, name, e);
+}
+
+/* Those that are packed as a whole say nothing, but files are named after their release. */
+static void take_release_of_name(struct kernel_image *k, const char *name)
+{
+	const char *base = strrchr(name, '/');
+
+	base = base ? base + 1 : name;
+	if (!k->release[0] && strncmp(base, "vmlinu", 6) == 0 && base[6] &&
+	    base[7] == '-' && !strpbrk(base, " \n"))
+		(void)take_release(k, base + 8, strlen(base + 8) + 1);
 }
 
 int kernel_image_take(char *data, size_t size, const char *name, struct kernel_image *ret,
@@ -223,7 +280,13 @@ int kernel_image_take(char *data, size_t size, const char *name, struct kernel_i
 			return fail_code(e, r, "unpack '%s'", name);
 		k.data = inner;
 	}
-	r = take(&k, name, e);
+	r = is_zboot(k.data, k.size) ? unpack_zboot(&k) : 0;
+	if (r < 0)
+		r = fail_code(e, r, "unpack '%s'", name);
+	else
+		r = take(&k, name, e);
+	if (r == 0)
+		take_release_of_name(&k, name);
 	if (r == 0 && !k.release[0])
 		r = fail(e, ENOTSUP, "'%s' does not say which release it is", name);
 	if (r < 0) {

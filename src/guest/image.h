@@ -19,7 +19,8 @@ struct kernel_image {
 
 /* Takes @data over (also on failure) and finds out what it is. A bzImage becomes the ELF
  * file inside of it where that can be entered by PVH: the guest need not unpack it at each
- * boot. -ENOTSUP: not a kernel that volt knows. @name is for messages. */
+ * boot. -ENOTSUP: not a kernel that volt knows. @name is the file's, for messages and for
+ * the release where the image itself does not tell ("vmlinuz-<release>"). */
 int kernel_image_take(char *data, size_t size, const char *name, struct kernel_image *ret,
 		      struct volt_error *e);
 void kernel_image_done(struct kernel_image *k);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "base/apt-foreign.h"
 #include "base/apt.h"
 #include "base/deb.h"
 #include "base/io.h"
@@ -21,13 +22,17 @@
 #define ALL_BUILT_IN \
 	(KERNEL_PCI | KERNEL_MMIO | KERNEL_EXT4 | KERNEL_9P | KERNEL_VIRTIOFS)
 
-/* Debian's words for architectures, and of which package its kernels for clouds are. */
-static const struct {
-	const char *arch, *machine, *debian, *package;
+/* Debian's words for architectures, and of which package its kernels for virtual machines
+ * are; @release has it where the host's own release does not. */
+static const struct debian {
+	const char *arch, *machine, *debian, *package, *release;
 } arches[] = {
-	{ "x86_64", "x86_64", "amd64", "linux-image-cloud-amd64" },
-	{ "arm64", "aarch64", "arm64", "linux-image-cloud-arm64" },
-	{ "riscv64", "riscv64", "riscv64", "linux-image-riscv64" },
+	{ "x86_64", "x86_64", "amd64", "linux-image-cloud-amd64", NULL },
+	{ "arm64", "aarch64", "arm64", "linux-image-cloud-arm64", NULL },
+	{ "mips64el", "mips64", "mips64el", "linux-image-5kc-malta", "bookworm" },
+	{ "ppc64le", "ppc64le", "ppc64el", "linux-image-powerpc64le", NULL },
+	{ "riscv64", "riscv64", "riscv64", "linux-image-riscv64", "trixie" },
+	{ "s390x", "s390x", "s390x", "linux-image-s390x", NULL },
 };
 
 static int read_image(int dirfd, const char *path, const char *name,
@@ -39,7 +44,7 @@ static int read_image(int dirfd, const char *path, const char *name,
 
 	if (r < 0)
 		return fail_code(e, r, "read kernel '%s'", name);
-	return kernel_image_take(data, size, name, ret, e);
+	return kernel_image_take(data, size, path, ret, e);
 }
 
 static int check_arch(const struct kernel_import *o, const struct kernel_image *image,
@@ -122,14 +127,14 @@ static bool is_module_wanted(const char *path)
 	return false;
 }
 
-/* boot/vmlinuz-<release> becomes "vmlinuz", lib/modules/<release>/x "modules/x". */
+/* Kernels stay below boot/ under their name, lib/modules/<release>/x becomes "modules/x". */
 static const char *wanted(const char *path)
 {
 	static _Thread_local char to[PATH_MAX];
 	const char *slash;
 
-	if (begins(path, "boot/vmlinuz-"))
-		return "vmlinuz";
+	if (begins(path, "boot/vmlinuz-") || begins(path, "boot/vmlinux-"))
+		return path;
 	if (begins(path, "usr/"))
 		path += strlen("usr/");
 	if (!begins(path, "lib/modules/"))
@@ -141,17 +146,38 @@ static const char *wanted(const char *path)
 	return to;
 }
 
-/* @f->name is the package's file; it is unpacked into the directory of @f. */
-static int import_deb(const struct kernels *ks, const struct kernel_import *o,
-		      const struct files *f, char **ret_name, struct volt_error *e)
+/* The kernel that was unpacked: boot/vmlinuz-<release>, or vmlinux- where Debian has its
+ * kernels unpacked. */
+static int find_image(int dirfd, char ret[static NAME_MAX + 8])
 {
-	int r = deb_unpack(f->name, f->dirfd, wanted, e);
+	_cleanup_closedir_ DIR *d = NULL;
+	int fd = openat(dirfd, "boot", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct dirent *de;
+
+	d = fd < 0 ? NULL : fdopendir(fd);
+	while (d && (de = readdir(d))) {
+		if (de->d_name[0] == '.')
+			continue;
+		(void)snprintf(ret, NAME_MAX + 8, "boot/%s", de->d_name);
+		return 0;
+	}
+	return -ENOENT;
+}
+
+/* @from->name is the package's file; it is unpacked into the directory of @from. */
+static int import_deb(const struct kernels *ks, const struct kernel_import *o,
+		      const struct files *from, char **ret_name, struct volt_error *e)
+{
+	char image[NAME_MAX + 8];
+	struct files f = *from;
+	int r = deb_unpack(f.name, f.dirfd, wanted, e);
 
 	if (r < 0)
 		return r;
-	if (faccessat(f->dirfd, f->image, F_OK, 0) < 0)
-		return fail(e, ENOENT, "package '%s' has no kernel", f->name);
-	return import_files(ks, o, f, ret_name, e);
+	if (find_image(f.dirfd, image) < 0)
+		return fail(e, ENOENT, "package '%s' has no kernel", f.name);
+	f.image = image;
+	return import_files(ks, o, &f, ret_name, e);
 }
 
 /* The package's name as in its file: what comes before the first '_'. */
@@ -174,54 +200,101 @@ static int import_deb_file(const struct kernels *ks, const struct kernel_import 
 	if (r < 0)
 		return r;
 	package_name(o->source, source, sizeof(source));
-	return import_deb(
-		ks, o, &(struct files){ w.fd, "vmlinuz", o->source, "modules", source },
-		ret_name, e);
+	return import_deb(ks, o,
+			  &(struct files){ w.fd, NULL, o->source, "modules", source },
+			  ret_name, e);
 }
 
-/* Which package to download: the one asked for, or the one behind Debian's for clouds. */
-static int choose_package(const struct kernel_import *o, char **ret, struct volt_error *e)
+/* The row of what is wished for; NULL: Debian has none. @own: the host's. */
+static const struct debian *find_debian(const char *arch, bool *own)
 {
-	const char *colon = strchr(o->source, ':');
 	struct utsname u;
 
-	if (colon) {
-		*ret = strdup(colon + 1);
-		return *ret ? 0 : fail_oom(e);
-	}
 	(void)uname(&u);
 	for (size_t k = 0; k < ARRAY_SIZE(arches); k++) {
-		char name[64];
-		bool own = strcmp(u.machine, arches[k].machine) == 0;
-
-		if (o->arch ? strcmp(o->arch, arches[k].arch) != 0 : !own)
-			continue;
-		(void)snprintf(name, sizeof(name), "%s%s%s", arches[k].package,
-			       own ? "" : ":", own ? "" : arches[k].debian);
-		return apt_depends(name, "linux-image-", ret, e);
+		*own = strcmp(u.machine, arches[k].machine) == 0;
+		if (arch ? strcmp(arch, arches[k].arch) == 0 : *own)
+			return &arches[k];
 	}
-	return fail(e, ENOTSUP, "Debian has no kernel for '%s'",
-		    o->arch ? o->arch : u.machine);
+	return NULL;
+}
+
+/* What is downloaded: the package asked for, or the one behind Debian's. */
+struct package {
+	const struct workdir *w;
+	const struct log *log;
+	const struct debian *debian;
+	char *name, *path;
+};
+
+static void package_done(struct package *p)
+{
+	free(p->name);
+	free(p->path);
+}
+
+static int get_own(struct package *p, struct volt_error *e)
+{
+	int r = p->name ? 0
+			: apt_depends(p->debian->package, "linux-image-", &p->name, e);
+
+	if (r < 0)
+		return r;
+	log_line(p->log, 6, "downloading %s", p->name);
+	return apt_download(p->w, p->name, &p->path, e);
+}
+
+static int get_of_release(struct package *p, const char *release, struct volt_error *e)
+{
+	_cleanup_(apt_foreign_done) struct apt_foreign a = { 0 };
+	int r = apt_foreign_open(p->w, p->debian->debian, release, p->log, &a, e);
+
+	if (r == 0 && !p->name)
+		r = apt_foreign_depends(&a, p->debian->package, "linux-image-", &p->name,
+					e);
+	if (r < 0)
+		return r;
+	log_line(p->log, 6, "downloading %s", p->name);
+	return apt_foreign_download(&a, p->name, &p->path, e);
+}
+
+/* Of another architecture: from the host's own release where that has it. */
+static int get_foreign(struct package *p, struct volt_error *e)
+{
+	const struct debian *d = p->debian;
+	int r;
+
+	log_line(p->log, 6, "getting the lists of Debian's packages for %s", d->debian);
+	r = get_of_release(p, NULL, e);
+	if (r == 0 || r == -ENOTSUP || !d->release)
+		return r;
+	log_line(p->log, 6, "this release has none for %s: looking in %s", d->debian,
+		 d->release);
+	return get_of_release(p, d->release, e);
 }
 
 static int import_debian(const struct kernels *ks, const struct kernel_import *o,
 			 const struct log *log, char **ret_name, struct volt_error *e)
 {
 	_cleanup_(workdir_done) struct workdir w = WORKDIR_INIT;
-	_cleanup_free_ char *package = NULL, *path = NULL;
+	_cleanup_(package_done) struct package p = { .w = &w, .log = log };
+	const char *colon = strchr(o->source, ':');
 	char source[256];
-	int r = choose_package(o, &package, e);
+	bool own = false;
+	int r;
 
-	if (r < 0 || (r = kernels_workdir(ks, &w, e)) < 0)
+	p.debian = find_debian(o->arch, &own);
+	if (!p.debian)
+		return fail(e, ENOTSUP, "Debian has no kernel for '%s'",
+			    o->arch ? o->arch : "this host");
+	if (colon && !(p.name = strdup(colon + 1)))
+		return fail_oom(e);
+	if ((r = kernels_workdir(ks, &w, e)) < 0 ||
+	    (r = own ? get_own(&p, e) : get_foreign(&p, e)) < 0)
 		return r;
-	log_line(log, 6, "downloading %s", package);
-	r = apt_download(&w, package, &path, e);
-	if (r < 0)
-		return r;
-	log_line(log, 6, "unpacking %s", package);
-	(void)snprintf(source, sizeof(source), "debian:%s", package);
-	return import_deb(ks, o,
-			  &(struct files){ w.fd, "vmlinuz", path, "modules", source },
+	log_line(log, 6, "unpacking %s", p.name);
+	(void)snprintf(source, sizeof(source), "debian:%s", p.name);
+	return import_deb(ks, o, &(struct files){ w.fd, NULL, p.path, "modules", source },
 			  ret_name, e);
 }
 

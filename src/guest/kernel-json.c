@@ -23,7 +23,8 @@ static const struct {
 	{ KERNEL_EXT4, "ext4" }, { KERNEL_9P, "9p" },   { KERNEL_VIRTIOFS, "virtiofs" },
 };
 
-static const char *const arches[] = { "x86_64", "arm64", "riscv64" };
+static const char *const arches[] = { "x86_64",   "arm64",   "riscv64",
+				      "mips64el", "ppc64le", "s390x" };
 static const char *const whens[] = {
 	"boot", "erofs", "overlay", "ext4", "9p", "virtiofs"
 };

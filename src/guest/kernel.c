@@ -14,6 +14,7 @@
 #include "guest/image.h"
 #include "guest/kernel-json.h"
 #include "guest/modules.h"
+#include "profile/profile.h"
 #include "store/ingest.h"
 #include "store/ref.h"
 #include "store/sha256.h"
@@ -258,8 +259,11 @@ static int open_current(const struct kernels *ks, int dirfd, const char *name,
 
 static int no_kernel(const char *arch, struct volt_error *e)
 {
-	return fail(e, ENOENT, "no kernel for %s yet; 'volt kernel import' gets one",
-		    arch);
+	const struct profile_arch *host = profile_arch_find(NULL);
+	bool own = host && strcmp(host->name, arch) == 0;
+
+	return fail(e, ENOENT, "no kernel for %s yet; 'volt kernel import%s%s' gets one",
+		    arch, own ? "" : " --arch ", own ? "" : arch);
 }
 
 int kernel_open(const struct kernels *ks, const char *name, const char *arch,

@@ -32,6 +32,8 @@ static const struct wanted {
 	{ "virtio_net", BOOT, 0, true },
 	{ "virtio_rng", BOOT, 0, false },
 	{ "virtio_balloon", BOOT, 0, false },
+	/* What libcrc32c looks for by name, which no module's list of needs says. */
+	{ "crc32c_generic", "erofs", 0, false },
 	{ "erofs", "erofs", 0, true },
 	{ "overlay", "overlay", 0, true },
 	{ "ext4", "ext4", KERNEL_EXT4, false },
@@ -291,36 +293,74 @@ static int find_depends(const char *info, size_t size, char **ret)
 	return *ret ? 0 : -ENOMEM;
 }
 
-static bool section(const char *data, size_t size, const Elf64_Ehdr *h, size_t index,
-		    Elf64_Shdr *ret)
+/* Modules are in the byte order of their architecture; s390x has the big end first. */
+struct elf {
+	const char *data;
+	size_t size;
+	bool big;
+	uint64_t shoff;
+	uint16_t shnum, shstrndx;
+};
+
+static uint64_t number(const struct elf *f, const void *at, size_t size)
 {
-	if (h->e_shentsize != sizeof(*ret) || h->e_shoff > size || index >= h->e_shnum ||
-	    h->e_shnum > (size - h->e_shoff) / sizeof(*ret))
+	const unsigned char *byte = at;
+	uint64_t v = 0;
+
+	for (size_t k = 0; k < size; k++)
+		v |= (uint64_t)byte[f->big ? size - 1 - k : k] << (8 * k);
+	return v;
+}
+#define NUMBER(f, member) number(f, &(member), sizeof(member))
+
+static bool open_elf(const char *data, size_t size, struct elf *ret)
+{
+	struct elf f = { .data = data, .size = size };
+	Elf64_Ehdr h;
+
+	if (size < sizeof(h) || memcmp(data, ELFMAG, SELFMAG) != 0 ||
+	    data[EI_CLASS] != ELFCLASS64)
 		return false;
-	memcpy(ret, data + h->e_shoff + index * sizeof(*ret), sizeof(*ret));
-	return ret->sh_offset <= size && ret->sh_size <= size - ret->sh_offset;
+	memcpy(&h, data, sizeof(h));
+	f.big = data[EI_DATA] == ELFDATA2MSB;
+	f.shoff = NUMBER(&f, h.e_shoff);
+	f.shnum = (uint16_t)NUMBER(&f, h.e_shnum);
+	f.shstrndx = (uint16_t)NUMBER(&f, h.e_shstrndx);
+	*ret = f;
+	return NUMBER(&f, h.e_shentsize) == sizeof(Elf64_Shdr) && f.shoff <= size &&
+	       f.shnum <= (size - f.shoff) / sizeof(Elf64_Shdr);
+}
+
+struct section {
+	uint64_t name, offset, size;
+};
+
+static bool section(const struct elf *f, size_t index, struct section *ret)
+{
+	Elf64_Shdr s;
+
+	if (index >= f->shnum)
+		return false;
+	memcpy(&s, f->data + f->shoff + index * sizeof(s), sizeof(s));
+	*ret = (struct section){ NUMBER(f, s.sh_name), NUMBER(f, s.sh_offset),
+				 NUMBER(f, s.sh_size) };
+	return ret->offset <= f->size && ret->size <= f->size - ret->offset;
 }
 
 int module_depends(const char *data, size_t size, char **ret)
 {
 	static const char wished[] = ".modinfo";
-	Elf64_Shdr names, s;
-	Elf64_Ehdr h;
+	struct section names, s;
+	struct elf f;
 
-	if (size < sizeof(h) || memcmp(data, ELFMAG, SELFMAG) != 0 ||
-	    data[EI_CLASS] != ELFCLASS64 || data[EI_DATA] != ELFDATA2LSB)
+	if (!open_elf(data, size, &f) || !section(&f, f.shstrndx, &names))
 		return -EBADMSG;
-	memcpy(&h, data, sizeof(h));
-	if (!section(data, size, &h, h.e_shstrndx, &names))
-		return -EBADMSG;
-	for (size_t k = 0; k < h.e_shnum; k++) {
-		if (!section(data, size, &h, k, &s))
+	for (size_t k = 0; k < f.shnum; k++) {
+		if (!section(&f, k, &s))
 			continue; /* .bss may lie outside of the file */
-		if (s.sh_name <= names.sh_size &&
-		    names.sh_size - s.sh_name >= sizeof(wished) &&
-		    memcmp(data + names.sh_offset + s.sh_name, wished, sizeof(wished)) ==
-			    0)
-			return find_depends(data + s.sh_offset, s.sh_size, ret);
+		if (s.name <= names.size && names.size - s.name >= sizeof(wished) &&
+		    memcmp(data + names.offset + s.name, wished, sizeof(wished)) == 0)
+			return find_depends(data + s.offset, s.size, ret);
 	}
 	return -EBADMSG;
 }

@@ -74,26 +74,20 @@ int find_supervisor(char **ret, struct volt_error *e)
 			 X_OK, ret, e);
 }
 
-/* Meson's word for the processors of a machine, which names what it installs. */
-static const char *cpu_family(const char *arch)
-{
-	return strcmp(arch, "arm64") == 0  ? "aarch64"
-	       : strcmp(arch, "i386") == 0 ? "x86"
-					   : arch;
-}
-
 int find_init(const char *arch, char **ret, struct volt_error *e)
 {
 	char built[PATH_MAX], installed[PATH_MAX];
-	bool host = strcmp(cpu_family(arch), HOST_CPU_FAMILY) == 0;
 	int r;
 
-	(void)snprintf(built, sizeof(built), "guest-init/%s%svolt-init",
-		       host ? "" : cpu_family(arch), host ? "" : "/");
-	(void)snprintf(installed, sizeof(installed), "%s/init/%s/volt-init", LIBEXECDIR,
-		       cpu_family(arch));
+	(void)snprintf(built, sizeof(built), "guest-init/volt-init-%s", arch);
+	(void)snprintf(installed, sizeof(installed), "%s/volt-init-%s", LIBEXECDIR, arch);
 	r = find_file(built, installed, X_OK, ret, e);
-	return r < 0 && !host ? fail_in(e, r, "no init for %s guests", arch) : r;
+	if (r < 0 && strcmp(arch, HOST_ARCH) != 0)
+		return fail(e, ENOENT,
+			    "volt was built without an init for %s guests (for want of a "
+			    "compiler for it)",
+			    arch);
+	return r;
 }
 
 int find_kernel_config(const char *arch, char **ret, struct volt_error *e)

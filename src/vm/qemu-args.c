@@ -163,7 +163,10 @@ static void add_machine(struct builder *b)
 	if (c->accel == ACCEL_KVM)
 		addf(b, "-accel", "kvm");
 	else
-		addf(b, "-accel", "tcg,thread=multi");
+		/* One thread serves one processor, and not every architecture's code in QEMU
+		 * can do with more. */
+		addf(b, "-accel", "tcg,thread=%s",
+		     c->machine->cpus_max == 1 ? "single" : "multi");
 	addf(b, "-cpu", "%s", c->accel == ACCEL_KVM ? "host" : c->machine->cpu);
 	addf(b, "-smp", "%u", c->cpus);
 	addf(b, "-m", "%lluM", (unsigned long long)mebibytes(c));

@@ -455,7 +455,8 @@ static void a_kernel_of_another_architecture_is_refused(void)
 	CHECK_INT(kernel_open(&ks, "6.1.7-small-1", "arm64", &k, &e), -EINVAL);
 	CHECK_STR(e.msg, "kernel '6.1.7-small-1' is for x86_64, not arm64");
 	CHECK_INT(kernel_open(&ks, NULL, "arm64", &k, &e), -ENOENT);
-	CHECK_STR(e.msg, "no kernel for arm64 yet; 'volt kernel import' gets one");
+	CHECK_STR(e.msg,
+		  "no kernel for arm64 yet; 'volt kernel import --arch arm64' gets one");
 	CHECK_INT(kernel_open(&ks, "absent", "x86_64", &k, &e), -ENOENT);
 }
 
