@@ -14,21 +14,21 @@
 #include "vm/internal.h"
 
 /* From QEMU's docs/interop/qcow2.txt. */
-#define QCOW2_HEADER_V2   72
-#define QCOW2_HEADER_V3   104
-#define QCOW2_CORRUPT     UINT64_C(2)
-#define QCOW2_DATA_FILE   UINT64_C(4)
-#define QCOW2_KNOWN       UINT64_C(31) /* dirty, corrupt, data file, compression, subclusters */
-#define CLUSTER_BITS_MIN  9
-#define CLUSTER_BITS_MAX  21
-#define QCOW2_SIZE_MAX    (1ull << 56)
+#define QCOW2_HEADER_V2  72
+#define QCOW2_HEADER_V3  104
+#define QCOW2_CORRUPT    UINT64_C(2)
+#define QCOW2_DATA_FILE  UINT64_C(4)
+#define QCOW2_KNOWN      UINT64_C(31) /* dirty, corrupt, data file, compression, subclusters */
+#define CLUSTER_BITS_MIN 9
+#define CLUSTER_BITS_MAX 21
+#define QCOW2_SIZE_MAX   (1ull << 56)
 
 /* Locks on single bytes of the file, from QEMU's block/file-posix.c: who holds a shared
  * lock on one of the first kind does such a thing, who holds one of the second cannot bear
  * that others do. */
-#define LOCK_READS        100
-#define LOCK_WRITES       101
-#define LOCK_NO_WRITERS   201
+#define LOCK_READS      100
+#define LOCK_WRITES     101
+#define LOCK_NO_WRITERS 201
 
 static const char *const format_texts[] = {
 	[DISK_UNKNOWN] = "unknown",
@@ -68,13 +68,15 @@ static int check_features(const char *name, uint64_t features, struct volt_error
 			    "convert -O qcow2",
 			    name);
 	if (features & QCOW2_CORRUPT)
-		return fail(e, EBADMSG,
-			    "disk '%s' is marked as damaged: repair it with qemu-img check "
-			    "-r all",
-			    name);
+		return fail(
+			e, EBADMSG,
+			"disk '%s' is marked as damaged: repair it with qemu-img check "
+			"-r all",
+			name);
 	if (features & ~QCOW2_KNOWN)
-		return fail(e, ENOTSUP, "disk '%s' needs a newer QEMU: features 0x%" PRIx64,
-			    name, features & ~QCOW2_KNOWN);
+		return fail(e, ENOTSUP,
+			    "disk '%s' needs a newer QEMU: features 0x%" PRIx64, name,
+			    features & ~QCOW2_KNOWN);
 	return 0;
 }
 
@@ -94,23 +96,25 @@ static int check_qcow2(const char *name, const uint8_t *head, size_t n,
 			    name);
 	/* Either is enough: what reads one may not look at the other. */
 	if (get64(head + 8) || get32(head + 16))
-		return fail(e, EPERM,
-			    "disk '%s' rests on another file, and volt opens no file that "
-			    "an image names: make it whole with qemu-img convert -O qcow2",
-			    name);
+		return fail(
+			e, EPERM,
+			"disk '%s' rests on another file, and volt opens no file that "
+			"an image names: make it whole with qemu-img convert -O qcow2",
+			name);
 	if (get32(head + 32))
-		return fail(e, ENOTSUP,
-			    "disk '%s' is encrypted by qcow2, and volt has no key: decrypt "
-			    "it with qemu-img convert",
-			    name);
+		return fail(
+			e, ENOTSUP,
+			"disk '%s' is encrypted by qcow2, and volt has no key: decrypt "
+			"it with qemu-img convert",
+			name);
 	if (version == 3)
 		TRY(check_features(name, get64(head + 72), e));
 	bits = get32(head + 20);
 	ret->size = get64(head + 24);
 	if (bits < CLUSTER_BITS_MIN || bits > CLUSTER_BITS_MAX ||
 	    ret->size > QCOW2_SIZE_MAX)
-		return fail(e, EBADMSG, "disk '%s' has a qcow2 header that makes no sense",
-			    name);
+		return fail(e, EBADMSG,
+			    "disk '%s' has a qcow2 header that makes no sense", name);
 	ret->format = DISK_QCOW2;
 	return 0;
 }
@@ -176,7 +180,8 @@ static int open_file(const char *path, bool read_only, struct volt_error *e)
 	if (fd >= 0)
 		return fd;
 	if (errno == EISDIR)
-		return fail(e, EISDIR, "disk '%s' is a directory, not a disk image", path);
+		return fail(e, EISDIR, "disk '%s' is a directory, not a disk image",
+			    path);
 	if ((errno == EACCES || errno == EROFS || errno == EPERM) &&
 	    faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) == 0)
 		return fail(e, EACCES,
@@ -193,7 +198,8 @@ static int check_kind(int fd, const char *path, uint64_t *ret_size, struct volt_
 	if (fstat(fd, &st) < 0)
 		return fail_errno(e, "look at disk '%s'", path);
 	if (S_ISDIR(st.st_mode))
-		return fail(e, EISDIR, "disk '%s' is a directory, not a disk image", path);
+		return fail(e, EISDIR, "disk '%s' is a directory, not a disk image",
+			    path);
 	if (!S_ISREG(st.st_mode))
 		return fail(e, EINVAL, "disk '%s' is not a regular file", path);
 	if (st.st_size == 0)
@@ -274,8 +280,7 @@ int disk_lock(int fd, const char *path, bool read_only, struct volt_error *e)
 	if (r == 0)
 		return 0;
 	if (r > 0 || r == -EAGAIN || r == -EACCES)
-		return fail(e, EBUSY,
-			    "disk '%s' is in use by another machine%s", path,
+		return fail(e, EBUSY, "disk '%s' is in use by another machine%s", path,
 			    read_only ? ", which writes to it" : "");
 	return fail_code(e, r, "lock disk '%s'", path);
 }

@@ -5,6 +5,7 @@
 
 #include "base/strv.h"
 #include "net/port.h"
+#include "vm/spec.h"
 
 /* Shared by the files of this layer, not part of what it offers. */
 
@@ -20,4 +21,13 @@
 json_t *ports_to_json(const struct ports *p);
 int ports_from_json(const json_t *list, struct ports *p, struct volt_error *e);
 json_t *labels_to_json(const struct strv *labels);
+
+/* The part of a spec that guests of kind `disk` have, in spec-disk.c: "disk" with their
+ * defaults, and what must not be asked of them. */
+int disk_from_json(const json_t *j, enum spec_form form, struct spec *s,
+		   struct volt_error *e);
+int disk_is_absent(const json_t *j, struct volt_error *e);
+int disk_check(const struct spec *s, struct volt_error *e);
+json_t *disk_to_json(const struct spec_disk *d);
+
 int labels_from_json(const json_t *o, struct strv *labels, struct volt_error *e);

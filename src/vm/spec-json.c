@@ -135,6 +135,8 @@ static int put_identity(json_t *j, const struct spec *s)
 	}
 	if (s->name)
 		bad |= put(j, "name", json_string(s->name));
+	if (s->guest == GUEST_DISK)
+		return bad | put(j, "disk", disk_to_json(&s->disk));
 	return bad | put(j, "image", image_json(&s->image));
 }
 
@@ -160,7 +162,7 @@ static int put_hardware(json_t *j, const struct spec *s)
 {
 	int bad = 0;
 
-	bad |= put(j, "guest", json_string("linux"));
+	bad |= put(j, "guest", json_string(spec_guest_text(s->guest)));
 	bad |= put(j, "arch", text_or_null(s->arch));
 	bad |= put(j, "accel", json_string(spec_accel_text(s->accel)));
 	bad |= put(j, "kernel", text_or_null(s->kernel));

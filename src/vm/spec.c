@@ -34,7 +34,9 @@ static const char *const accel_texts[] = {
 	[ACCEL_KVM] = "kvm",
 	[ACCEL_TCG] = "tcg",
 };
-static const char *const guest_texts[] = { [GUEST_LINUX] = "linux" };
+static const char *const guest_texts[] = {
+	[GUEST_LINUX] = "linux", [GUEST_DISK] = "disk"
+};
 static const char *const net_texts[] = { [NET_USER] = "user", [NET_NONE] = "none" };
 
 const char *spec_restart_text(enum restart_policy p)
@@ -47,6 +49,11 @@ const char *spec_accel_text(enum accel a)
 	return accel_texts[a];
 }
 
+const char *spec_guest_text(enum guest_kind g)
+{
+	return guest_texts[g];
+}
+
 void spec_free(struct spec *s)
 {
 	if (!s)
@@ -54,6 +61,7 @@ void spec_free(struct spec *s)
 	free(s->name);
 	free(s->image.ref);
 	free(s->image.name);
+	free(s->disk.path);
 	free(s->arch);
 	free(s->kernel);
 	strv_done(&s->entrypoint);
@@ -561,10 +569,9 @@ static int get_arch(const json_t *j, char **ret, struct volt_error *e)
 
 static int parse_hardware(const json_t *j, struct spec *s, struct volt_error *e)
 {
-	unsigned int guest = GUEST_LINUX, accel = ACCEL_AUTO;
+	unsigned int accel = ACCEL_AUTO;
 	int64_t memory = (int64_t)s->memory, cpus = s->cpus;
 
-	TRY(get_choice(j, "guest", guest_texts, ARRAY_SIZE(guest_texts), &guest, e));
 	TRY(get_choice(j, "accel", accel_texts, ARRAY_SIZE(accel_texts), &accel, e));
 	TRY(get_arch(j, &s->arch, e));
 	TRY(get_text(j, "kernel", &s->kernel, e));
@@ -577,24 +584,39 @@ static int parse_hardware(const json_t *j, struct spec *s, struct volt_error *e)
 			    "memory of %" PRId64 " bytes is too little: a machine needs "
 			    "at least %llu MiB",
 			    memory, MEMORY_MIN >> 20);
-	s->guest = (enum guest_kind)guest;
 	s->accel = (enum accel)accel;
 	s->memory = (uint64_t)memory;
 	s->cpus = (unsigned int)cpus;
 	return 0;
 }
 
+/* What boots, and the defaults that depend on it. */
+static int parse_guest(const json_t *j, enum spec_form form, struct spec *s,
+		       struct volt_error *e)
+{
+	unsigned int guest = GUEST_LINUX;
+
+	TRY(get_choice(j, "guest", guest_texts, ARRAY_SIZE(guest_texts), &guest, e));
+	s->guest = (enum guest_kind)guest;
+	if (s->guest == GUEST_DISK)
+		return disk_from_json(j, form, s, e);
+	TRY(disk_is_absent(j, e));
+	return parse_image(j, form, &s->image, e);
+}
+
 static int check_members(const json_t *j, struct volt_error *e)
 {
-	static const char *const known[] = {
-		"version", "id",          "name",         "created_at", "image",
-		"guest",   "arch",        "accel",        "kernel",     "entrypoint",
-		"cmd",     "env",         "workdir",      "user",       "hostname",
-		"tty",     "stdin",       "memory",       "cpus",       "network",
-		"ports",   "volumes",     "tmpfs",        "read_only",  "rm",
-		"restart", "stop_signal", "stop_timeout", "labels",     "log",
-		"process", NULL
-	};
+	static const char *const known[] = { "version",      "id",      "name",
+					     "created_at",   "image",   "guest",
+					     "arch",         "accel",   "kernel",
+					     "entrypoint",   "cmd",     "env",
+					     "workdir",      "user",    "hostname",
+					     "tty",          "stdin",   "memory",
+					     "cpus",         "network", "ports",
+					     "volumes",      "tmpfs",   "read_only",
+					     "rm",           "restart", "stop_signal",
+					     "stop_timeout", "labels",  "log",
+					     "process",      "disk",    NULL };
 	int64_t version = SPEC_VERSION;
 
 	if (!json_is_object(j))
@@ -619,10 +641,10 @@ static int parse_all(const json_t *j, enum spec_form form, struct spec *s,
 
 	TRY(check_members(j, e));
 	TRY(parse_identity(j, form, s, e));
-	TRY(parse_image(j, form, &s->image, e));
+	TRY(parse_guest(j, form, s, e));
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
 		TRY(parts[i](j, s, e));
-	return parse_process(j, form, s, e);
+	return s->guest == GUEST_DISK ? disk_check(s, e) : parse_process(j, form, s, e);
 }
 
 int spec_parse(const json_t *j, enum spec_form form, struct spec **ret,

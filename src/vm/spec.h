@@ -10,6 +10,7 @@
 #include "base/strv.h"
 #include "net/port.h"
 #include "profile/kvm.h"
+#include "vm/disk.h"
 
 /* A machine's wish in memory: the document of doc/formats.md, "machine.json". One parser
  * serves the API, the disk and the supervisor; what it lets through is valid everywhere.
@@ -17,7 +18,8 @@
  * Strings that may be absent are NULL. Times are nanoseconds since 1970. */
 
 enum guest_kind {
-	GUEST_LINUX
+	GUEST_LINUX, /* an image's workload under volt's kernel and init */
+	GUEST_DISK   /* whatever a disk boots by UEFI */
 };
 enum net_mode {
 	NET_USER,
@@ -36,6 +38,14 @@ struct spec_image {
 	struct digest digest, config, tree;
 };
 
+/* What a guest of kind `disk` has in place of an image. */
+struct spec_disk {
+	char *path; /* absolute, on the host */
+	enum disk_format format;
+	bool generic; /* devices that every system has drivers for, instead of virtio */
+	bool no_tpm;
+};
+
 struct spec_volume {
 	char *source; /* absolute path on the host */
 	char *target; /* absolute and clean, not "/" */
@@ -48,7 +58,7 @@ struct spec_tmpfs {
 };
 
 /* What runs in the guest: the image's config and the wish, merged when the machine is
- * created. Present (args.n > 0) in every stored spec. */
+ * created. Present (args.n > 0) in every stored spec of a guest that has an image. */
 struct spec_process {
 	struct strv args;
 	struct strv env;
@@ -62,9 +72,10 @@ struct spec {
 	char *name;               /* NULL in a wish: machine_create() makes it */
 	int64_t created_at;
 
-	struct spec_image image;
 	enum guest_kind guest;
-	char *arch; /* NULL: the host's */
+	struct spec_image image; /* empty for GUEST_DISK */
+	struct spec_disk disk;   /* empty for all others */
+	char *arch;              /* NULL: the host's */
 	enum accel accel;
 	char *kernel;
 
@@ -115,3 +126,4 @@ const char *signal_name(int number);
 
 const char *spec_restart_text(enum restart_policy p);
 const char *spec_accel_text(enum accel a);
+const char *spec_guest_text(enum guest_kind g);

@@ -93,6 +93,14 @@ static char *command_line(const struct strv *args)
 	return TAKE_PTR(text);
 }
 
+/* What `ps` shows as the image. */
+static const char *what_boots(const struct spec *s)
+{
+	if (s->guest == GUEST_DISK)
+		return s->disk.path;
+	return s->image.name ? s->image.name : s->image.ref;
+}
+
 int state_init(struct state *st, const struct spec *s, struct volt_error *e)
 {
 	_cleanup_(state_done) struct state new = { .status = STATUS_CREATED };
@@ -101,7 +109,7 @@ int state_init(struct state *st, const struct spec *s, struct volt_error *e)
 	new.created_at = s->created_at;
 	new.rm = s->rm;
 	new.name = strdup(s->name);
-	new.image = strdup(s->image.name ? s->image.name : s->image.ref);
+	new.image = strdup(what_boots(s));
 	new.command = command_line(&s->process.args);
 	if (!new.name || !new.image || !new.command)
 		return fail_oom(e);

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "base/macro.h"
-
 #include "tap.h"
 #include "vm/disk.h"
 
