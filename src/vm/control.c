@@ -14,35 +14,40 @@
 #include "base/json.h"
 #include "vm/internal.h"
 
-static int address(int runfd, const char *id, struct sockaddr_un *ret)
+static int address(int runfd, const char *id, const char *name, struct sockaddr_un *ret)
 {
 	int n;
 
 	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
 	n = snprintf(ret->sun_path, sizeof(ret->sun_path), "/proc/self/fd/%d/%s/%s",
-		     runfd, id, CONTROL_NAME);
+		     runfd, id, name);
 	return n < 0 || (size_t)n >= sizeof(ret->sun_path) ? -ENAMETOOLONG : 0;
 }
 
-int control_listen(int runfd, const char *id, struct volt_error *e)
+int run_listen(int runfd, const char *id, const char *name, struct volt_error *e)
 {
 	_cleanup_close_ int fd = -1;
 	struct sockaddr_un a;
 	int r;
 
-	r = address(runfd, id, &a);
+	r = address(runfd, id, name, &a);
 	if (r < 0)
-		return fail_code(e, r, "name the control socket");
+		return fail_code(e, r, "name the %s socket", name);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
-		return fail_errno(e, "make the control socket");
+		return fail_errno(e, "make the %s socket", name);
 	/* Of a supervisor that died: only the holder of the lock gets here. */
 	(void)unlink(a.sun_path);
 	/* The mode is that of the descriptor: no moment with another one. */
 	if (fchmod(fd, 0600) < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 ||
 	    chmod(a.sun_path, 0600) < 0 || listen(fd, 64) < 0)
-		return fail_errno(e, "open the control socket");
+		return fail_errno(e, "open the %s socket", name);
 	return TAKE_FD(fd);
+}
+
+int control_listen(int runfd, const char *id, struct volt_error *e)
+{
+	return run_listen(runfd, id, CONTROL_NAME, e);
 }
 
 int control_connect(int runfd, const char *id)
@@ -51,7 +56,7 @@ int control_connect(int runfd, const char *id)
 	struct sockaddr_un a;
 	int r;
 
-	r = address(runfd, id, &a);
+	r = address(runfd, id, CONTROL_NAME, &a);
 	if (r < 0)
 		return r;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -21,6 +21,9 @@
 int control_listen(int runfd, const char *id, struct volt_error *e);
 int control_connect(int runfd, const char *id);
 
+/* Binds <runfd>/<id>/<name>, mode 0600, in place of what a dead supervisor left there. */
+int run_listen(int runfd, const char *id, const char *name, struct volt_error *e);
+
 /* {"version", "command"}, to be completed. NULL: out of memory. */
 json_t *control_request(const char *command);
 

@@ -220,6 +220,46 @@ int qmp_call(struct qmp *q, const char *command, json_t *arguments, uint64_t tim
 	return 0;
 }
 
+/* A descriptor goes with the bytes it is sent with, so nothing may be left before them. */
+static ssize_t send_with_fd(int to, const char *text, size_t size, int fd)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct iovec part = { (void *)text, size };
+	struct msghdr m = { .msg_iov = &part,
+			    .msg_iovlen = 1,
+			    .msg_control = control.bytes,
+			    .msg_controllen = sizeof(control.bytes) };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(fd));
+	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	return sendmsg(to, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+int qmp_pass_fd(struct qmp *q, const char *name, int fd)
+{
+	ssize_t n;
+	int r;
+
+	if (q->state != QMP_READY || q->out.size)
+		return q->state == QMP_GONE ? -EPIPE : -EAGAIN;
+	/* Its answer is not waited for: who uses the name learns whether it is there. */
+	r = send_command(q, &q->out, "getfd", json_pack("{s:s}", "fdname", name),
+			 ++q->last_id);
+	if (r < 0)
+		return r;
+	n = send_with_fd(q->fd, q->out.data, q->out.size, fd);
+	r = n < 0 ? -errno : 0;
+	buffer_drop(&q->out, n < 0 ? q->out.size : (size_t)n);
+	flush(q);
+	return r;
+}
+
 /* --- receiving --- */
 
 static struct qmp_pending *take_pending(struct qmp *q, const json_t *id)

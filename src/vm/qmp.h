@@ -43,6 +43,10 @@ typedef void (*qmp_done)(void *data, const json_t *result,
 int qmp_call(struct qmp *q, const char *command, json_t *arguments, uint64_t timeout_ms,
 	     qmp_done done, void *data);
 
+/* Hands a copy of @fd to QEMU, which knows it as @name from then on ("getfd"). -EAGAIN where
+ * QEMU does not listen yet, or has not read what was sent before. */
+int qmp_pass_fd(struct qmp *q, const char *name, int fd);
+
 /* Bytes that came from QEMU. -EBADMSG, -EMSGSIZE: the conversation is over. */
 int qmp_feed(struct qmp *q, const char *bytes, size_t size);
 const char *qmp_unsent(const struct qmp *q, size_t *ret_size);

@@ -142,7 +142,7 @@ static void firmware_needs_its_memory(void)
 }
 
 /* A machine.json, complete. */
-#define STORED(disk)                                                                   \
+#define STORED(disk)                                                                    \
 	"{\"id\":\"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"," \
 	"\"created_at\":\"2024-05-06T07:08:09Z\",\"name\":\"n\",\"guest\":\"disk\","    \
 	"\"disk\":" disk "}"
@@ -157,10 +157,9 @@ static void what_is_stored_says_its_format(void)
 static void what_is_written_is_what_was_read(void)
 {
 	_cleanup_(spec_freep) struct spec *s = NULL, *again = NULL;
-	json_auto_t *j = json_loads(
-		STORED("{\"path\":\"/a b,c\",\"format\":\"qcow2\","
-		       "\"hardware\":\"generic\",\"tpm\":false}"),
-		0, NULL);
+	json_auto_t *j = json_loads(STORED("{\"path\":\"/a b,c\",\"format\":\"qcow2\","
+					   "\"hardware\":\"generic\",\"tpm\":false}"),
+				    0, NULL);
 	json_auto_t *out = NULL;
 
 	CHECK_INT(spec_parse(j, SPEC_STORED, &s, &e), 0);
