@@ -19,11 +19,13 @@
 
 static struct {
 	const char *accel, *arch, *authfile, *cidfile, *cpus, *creds, *entrypoint;
-	const char *hostname, *kernel, *memory, *name, *network, *platform, *pull;
+	const char *guest, *hardware, *hostname, *kernel, *memory, *name, *network,
+		*platform, *pull;
 	const char *restart, *stop_signal, *user, *workdir;
 	const char **env, **env_file, **label, **label_file, **log_opt, **publish;
 	const char **tmpfs, **volume;
-	int interactive, quiet, read_only, replace, rm, stop_timeout, tls_verify, tty;
+	int interactive, no_tpm, quiet, read_only, replace, rm, stop_timeout, tls_verify,
+		tty;
 } o = { .stop_timeout = -1, .tls_verify = -1 };
 
 const struct poptOption wish_options[] = {
@@ -46,6 +48,11 @@ const struct poptOption wish_options[] = {
 	  "KEY[=VALUE]" },
 	{ "env-file", 0, POPT_ARG_ARGV, &o.env_file, 0,
 	  "Set the variables listed in FILE", "FILE" },
+	{ "guest", 0, POPT_ARG_STRING, &o.guest, 0,
+	  "linux (default) runs an image's program, disk boots a disk by UEFI", "KIND" },
+	{ "hardware", 0, POPT_ARG_STRING, &o.hardware, 0,
+	  "For a disk: virtio (default), or generic, for a system without its drivers",
+	  "KIND" },
 	{ "hostname", 'h', POPT_ARG_STRING, &o.hostname, 0, "Name inside the guest",
 	  "NAME" },
 	{ "interactive", 'i', POPT_ARG_NONE, &o.interactive, 0, "Keep stdin open", NULL },
@@ -61,6 +68,7 @@ const struct poptOption wish_options[] = {
 	{ "name", 0, POPT_ARG_STRING, &o.name, 0, "Name the machine", "NAME" },
 	{ "network", 0, POPT_ARG_STRING, &o.network, 0, "user (default) or none",
 	  "MODE" },
+	{ "no-tpm", 0, POPT_ARG_NONE, &o.no_tpm, 0, "For a disk: give it no TPM", NULL },
 	{ "platform", 0, POPT_ARG_STRING, &o.platform, 0,
 	  "Run this platform instead of the host's", "[linux/]ARCH" },
 	{ "publish", 'p', POPT_ARG_ARGV, &o.publish, 0,
@@ -70,7 +78,7 @@ const struct poptOption wish_options[] = {
 	  "When to pull: always, missing (default), never or newer", "POLICY" },
 	{ "quiet", 'q', POPT_ARG_NONE, &o.quiet, 0, "Show no progress", NULL },
 	{ "read-only", 0, POPT_ARG_NONE, &o.read_only, 0,
-	  "Give it no writable layer over the image", NULL },
+	  "Give it no writable layer over the image, or do not write to the disk", NULL },
 	{ "replace", 0, POPT_ARG_NONE, &o.replace, 0,
 	  "Remove a machine that has the name first", NULL },
 	{ "restart", 0, POPT_ARG_STRING, &o.restart, 0,
@@ -80,7 +88,7 @@ const struct poptOption wish_options[] = {
 	{ "stop-signal", 0, POPT_ARG_STRING, &o.stop_signal, 0,
 	  "Signal that asks it to end", "SIGNAL" },
 	{ "stop-timeout", 0, POPT_ARG_INT, &o.stop_timeout, 0,
-	  "Seconds it has for that (10)", "SECONDS" },
+	  "Seconds it has for that (10, a disk 60)", "SECONDS" },
 	{ "tls-verify", 0, POPT_ARG_NONE, &o.tls_verify, 0,
 	  "Insist on a registry's certificate; =false does not", NULL },
 	{ "tmpfs", 0, POPT_ARG_ARGV, &o.tmpfs, 0, "Mount a file system in memory",
@@ -256,13 +264,10 @@ static int put_texts(json_t *j, struct volt_error *e)
 	const struct {
 		const char *key, *value;
 	} texts[] = {
-		{ "accel", o.accel },
-		{ "hostname", o.hostname },
-		{ "kernel", o.kernel },
-		{ "name", o.name },
-		{ "stop_signal", o.stop_signal },
-		{ "user", o.user },
-		{ "workdir", o.workdir },
+		{ "accel", o.accel },       { "guest", o.guest },
+		{ "hostname", o.hostname }, { "kernel", o.kernel },
+		{ "name", o.name },         { "stop_signal", o.stop_signal },
+		{ "user", o.user },         { "workdir", o.workdir },
 	};
 	int r = 0;
 
@@ -285,12 +290,18 @@ static int check_words(struct volt_error *e)
 {
 	static const char *const accels[] = { "auto", "kvm", "tcg", NULL };
 	static const char *const networks[] = { "user", "none", NULL };
+	static const char *const guests[] = { "linux", "disk", NULL };
+	static const char *const hardware[] = { "virtio", "generic", NULL };
 	int r = 0;
 
 	if (o.accel)
 		r = one_of("accelerator", o.accel, accels, e);
 	if (r == 0 && o.network)
 		r = one_of("network", o.network, networks, e);
+	if (r == 0 && o.guest)
+		r = one_of("guest", o.guest, guests, e);
+	if (r == 0 && o.hardware)
+		r = one_of("hardware", o.hardware, hardware, e);
 	return r;
 }
 
@@ -310,6 +321,79 @@ static int put_policies(json_t *j, struct volt_error *e)
 	return r < 0 ? fail_oom(e) : 0;
 }
 
+static bool is_disk(void)
+{
+	return o.guest && strcmp(o.guest, "disk") == 0;
+}
+
+/* What is done inside a guest, or with an image, cannot be asked of one that boots a disk;
+ * and the other way round. */
+static int check_guest(int argc, struct volt_error *e)
+{
+	const struct {
+		const char *option;
+		bool given, of_disk;
+	} options[] = {
+		{ "authfile", o.authfile != NULL, false },
+		{ "creds", o.creds != NULL, false },
+		{ "entrypoint", o.entrypoint != NULL, false },
+		{ "env", o.env != NULL, false },
+		{ "env-file", o.env_file != NULL, false },
+		{ "hostname", o.hostname != NULL, false },
+		{ "kernel", o.kernel != NULL, false },
+		{ "platform", o.platform != NULL, false },
+		{ "pull", o.pull != NULL, false },
+		{ "stop-signal", o.stop_signal != NULL, false },
+		{ "tls-verify", o.tls_verify >= 0, false },
+		{ "tmpfs", o.tmpfs != NULL, false },
+		{ "user", o.user != NULL, false },
+		{ "volume", o.volume != NULL, false },
+		{ "workdir", o.workdir != NULL, false },
+		{ "hardware", o.hardware != NULL, true },
+		{ "no-tpm", o.no_tpm, true },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+		if (options[i].given && options[i].of_disk != is_disk())
+			return fail(e, EINVAL,
+				    "'--%s' cannot be used with%s '--guest disk'",
+				    options[i].option, is_disk() ? "" : "out");
+	if (is_disk() && argc > 1)
+		return fail(e, EINVAL,
+			    "a command cannot be used with '--guest disk': its system "
+			    "decides what runs");
+	return 0;
+}
+
+/* As the user sees it from here; a machine is started from anywhere. */
+static int put_disk(json_t *j, const char *path, struct volt_error *e)
+{
+	_cleanup_free_ char *full = realpath(path, NULL);
+	json_t *disk;
+	int r = 0;
+
+	if (!full)
+		return fail_errno(e, "open disk '%s'", path);
+	disk = json_pack("{s:s, s:b}", "path", full, "tpm", !o.no_tpm);
+	if (!disk)
+		return fail(e, EINVAL, "disk '%s': its path is not UTF-8", path);
+	put(j, "disk", disk, &r);
+	if (o.hardware)
+		put(disk, "hardware", json_string(o.hardware), &r);
+	return r < 0 ? fail_oom(e) : 0;
+}
+
+/* What boots. */
+static int put_source(json_t *j, const char *name, struct volt_error *e)
+{
+	int r = 0;
+
+	if (is_disk())
+		return put_disk(j, name, e);
+	put(j, "image", json_pack("{s:s}", "ref", name), &r);
+	return r < 0 ? fail(e, EINVAL, "image name '%s' is not UTF-8", name) : 0;
+}
+
 int wish_spec(int argc, const char **argv, json_t **ret, struct volt_error *e)
 {
 	json_auto_t *j = json_object();
@@ -318,17 +402,13 @@ int wish_spec(int argc, const char **argv, json_t **ret, struct volt_error *e)
 	if (o.rm && o.restart && strcmp(o.restart, "no") != 0)
 		return fail(e, EINVAL, "'--rm' and '--restart=%s' exclude each other",
 			    o.restart);
-	r = check_words(e);
-	if (r < 0)
-		return r;
-	put(j, "image", json_pack("{s:s}", "ref", argv[0]), &r);
-	if (r < 0)
-		return fail(e, EINVAL, "image name '%s' is not UTF-8", argv[0]);
-	if ((r = put_texts(j, e)) < 0 || (r = put_flags(j, e)) < 0 ||
-	    (r = put_numbers(j, e)) < 0 || (r = put_policies(j, e)) < 0 ||
-	    (r = put_arch(j, e)) < 0 || (r = put_entrypoint(j, e)) < 0 ||
-	    (r = put_env(j, e)) < 0 || (r = put_labels(j, e)) < 0 ||
-	    (r = put_log(j, e)) < 0 || (r = put_words(j, "ports", o.publish, e)) < 0 ||
+	if ((r = check_words(e)) < 0 || (r = check_guest(argc, e)) < 0 ||
+	    (r = put_source(j, argv[0], e)) < 0 || (r = put_texts(j, e)) < 0 ||
+	    (r = put_flags(j, e)) < 0 || (r = put_numbers(j, e)) < 0 ||
+	    (r = put_policies(j, e)) < 0 || (r = put_arch(j, e)) < 0 ||
+	    (r = put_entrypoint(j, e)) < 0 || (r = put_env(j, e)) < 0 ||
+	    (r = put_labels(j, e)) < 0 || (r = put_log(j, e)) < 0 ||
+	    (r = put_words(j, "ports", o.publish, e)) < 0 ||
 	    (r = put_list(j, "volumes", o.volume, volume_parse, e)) < 0 ||
 	    (r = put_list(j, "tmpfs", o.tmpfs, tmpfs_parse, e)) < 0)
 		return r;

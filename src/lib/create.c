@@ -226,6 +226,34 @@ static int create(struct volt_ctx *ctx, struct spec *s, const json_t *options,
 	return r < 0 ? r : make(ctx, s, img, &vm->m, e);
 }
 
+/* A machine that boots a disk has no image: nothing of it is in the store. What the disk is
+ * is seen here, once and for all. */
+static int create_disk(struct volt_ctx *ctx, struct spec *s, const json_t *options,
+		       struct volt_machine *vm, struct volt_error *e)
+{
+	const struct platform *arch = platform_find(s->arch);
+	const struct machine_row *row;
+	struct disk_info info = { 0 };
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	if ((r = check_name(ctx, s->name, options, e)) < 0 ||
+	    (r = disk_open(s->disk.path, s->read_only, s->disk.format, &fd, &info, e)) <
+		    0)
+		return r;
+	if (!arch)
+		return fail(e, EINVAL, "the architecture of this host is not known");
+	r = qemu_uefi_machine(arch->arch, &row, e);
+	if (r < 0)
+		return r;
+	s->disk.format = info.format;
+	if (!s->arch && !(s->arch = strdup(arch->arch)))
+		return fail_oom(e);
+	vm->resolved = clock_monotonic();
+	r = make_room(ctx, s->name, options, e);
+	return r < 0 ? r : machine_create(ctx_env(ctx), s, &vm->m, e);
+}
+
 int volt_machine_create(struct volt_ctx *ctx, const char *spec, const char *options,
 			struct volt_machine **ret, struct volt_error *e)
 {
@@ -242,7 +270,8 @@ int volt_machine_create(struct volt_ctx *ctx, const char *spec, const char *opti
 	if ((r = json_parse(spec, strlen(spec), "the spec", &wish, e)) < 0 ||
 	    (r = document_parse(options, known, &o, e)) < 0 ||
 	    (r = spec_parse(wish, SPEC_WISH, &s, e)) < 0 ||
-	    (r = create(ctx, s, o, vm, e)) < 0)
+	    (r = s->guest == GUEST_DISK ? create_disk(ctx, s, o, vm, e)
+					: create(ctx, s, o, vm, e)) < 0)
 		return r;
 	if (ret)
 		*ret = TAKE_PTR(vm);

@@ -204,7 +204,7 @@ int ctx_start_env(struct volt_ctx *ctx, const char *arch, struct volt_error *e)
 	int r;
 
 	free(TAKE_PTR(ctx->init));
-	if ((r = find_init(arch, &ctx->init, e)) < 0 ||
+	if ((arch && (r = find_init(arch, &ctx->init, e)) < 0) ||
 	    (r = ctx_store(ctx, &store, e)) < 0)
 		return r;
 	if (!ctx->supervisor)

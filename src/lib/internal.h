@@ -41,7 +41,7 @@ int ctx_store(struct volt_ctx *ctx, struct store **ret, struct volt_error *e);
 int ctx_images(struct volt_ctx *ctx, struct images **ret, struct volt_error *e);
 const struct vm_env *ctx_env(struct volt_ctx *ctx);
 
-/* Completes it with what starting a guest of @arch needs. */
+/* Completes it with what starting a guest of @arch needs; NULL: one without volt's init. */
 int ctx_start_env(struct volt_ctx *ctx, const char *arch, struct volt_error *e);
 
 /* Takes over @a, also on failure. */

@@ -47,7 +47,9 @@ static int prepare_env(struct volt_machine *m, struct volt_error *e)
 	const struct spec *s;
 	int r = machine_spec(m->m, &s, e);
 
-	return r < 0 ? r : ctx_start_env(m->ctx, s->arch, e);
+	if (r < 0)
+		return r;
+	return ctx_start_env(m->ctx, s->guest == GUEST_LINUX ? s->arch : NULL, e);
 }
 
 int volt_machine_start(struct volt_machine *m, const char *options,
@@ -159,6 +161,7 @@ int volt_machine_logs(struct volt_machine *m, const char *options, volt_logs_fn 
 					     "until",  "console", NULL };
 	struct logs_options o = { .streams = LOG_STDOUT | LOG_STDERR, .tail = -1 };
 	struct logs l = { fn, data };
+	const struct spec *s;
 	json_auto_t *j = NULL;
 	bool console = false;
 	int r;
@@ -170,7 +173,11 @@ int volt_machine_logs(struct volt_machine *m, const char *options, volt_logs_fn 
 	    (r = json_get_int(j, "since", 0, INT64_MAX, &o.since, e)) < 0 ||
 	    (r = json_get_int(j, "until", 0, INT64_MAX, &o.until, e)) < 0)
 		return r;
-	if (console)
+	r = machine_spec(m->m, &s, e);
+	if (r < 0)
+		return r;
+	/* What boots by itself has no other output. */
+	if (console || s->guest == GUEST_DISK)
 		o.streams = LOG_CONSOLE;
 	return machine_logs(m->m, &o, pass_record, &l, e);
 }

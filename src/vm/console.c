@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 
 #include "base/error.h"
 #include "base/io.h"
@@ -24,6 +25,8 @@ struct stream {
 		CONTROL_SEQUENCE
 	} state;
 	char line[CONSOLE_LINE_MAX];
+	char *unsent; /* of what was written to it, or NULL */
+	size_t unsent_size;
 };
 
 struct console {
@@ -33,6 +36,8 @@ struct console {
 	char lines[CONSOLE_LINES][CONSOLE_LINE_MAX];
 	unsigned int next; /* in lines */
 	char panic[160];
+	const struct console_tap *tap; /* NULL: none */
+	void *tap_data;
 };
 
 int console_new(sd_event *ev, struct outlog *log, struct console **ret,
@@ -55,6 +60,8 @@ static void stream_close(struct stream *s)
 	s->io = sd_event_source_disable_unref(s->io);
 	closep(&s->fd);
 	s->fd = -1;
+	free(s->unsent);
+	s->unsent = NULL;
 }
 
 void console_free(struct console *c)
@@ -153,14 +160,83 @@ static int read_some(struct stream *s)
 		stream_close(s);
 		return 0;
 	}
+	if (s->c->tap && s == &s->c->streams[0])
+		s->c->tap->output(s->c->tap_data, (const char *)buf, (size_t)n);
 	for (ssize_t i = 0; i < n; i++)
 		take_byte(s, buf[i]);
 	return 1;
 }
 
+/* --- writing --- */
+
+void console_tap(struct console *c, const struct console_tap *tap, void *data)
+{
+	c->tap = tap;
+	c->tap_data = data;
+}
+
+/* What the guest does not take now is kept, and nothing more is taken meanwhile. */
+static int keep_rest(struct stream *s, const char *bytes, size_t size)
+{
+	if (size == 0)
+		return 0;
+	s->unsent = malloc(size);
+	if (!s->unsent)
+		return -ENOMEM;
+	memcpy(s->unsent, bytes, size);
+	s->unsent_size = size;
+	return sd_event_source_set_io_events(s->io, EPOLLIN | EPOLLOUT);
+}
+
+static ssize_t send_some(const struct stream *s, const char *bytes, size_t size)
+{
+	ssize_t n = send(s->fd, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	if (n >= 0)
+		return n;
+	return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+}
+
+int console_write(struct console *c, const char *bytes, size_t size)
+{
+	struct stream *s = &c->streams[0];
+	ssize_t n;
+
+	if (s->fd < 0)
+		return -EPIPE;
+	if (s->unsent)
+		return -EAGAIN;
+	n = send_some(s, bytes, size);
+	return n < 0 ? (int)n : keep_rest(s, bytes + n, size - (size_t)n);
+}
+
+static void send_rest(struct stream *s)
+{
+	ssize_t n = send_some(s, s->unsent, s->unsent_size);
+
+	/* A broken connection shows when it is read. */
+	if (n < 0)
+		n = (ssize_t)s->unsent_size;
+	s->unsent_size -= (size_t)n;
+	if (s->unsent_size) {
+		memmove(s->unsent, s->unsent + n, s->unsent_size);
+		return;
+	}
+	free(s->unsent);
+	s->unsent = NULL;
+	(void)sd_event_source_set_io_events(s->io, EPOLLIN);
+	if (s->c->tap)
+		s->c->tap->room(s->c->tap_data);
+}
+
 static int on_io(sd_event_source *io, int fd, uint32_t events, void *data)
 {
-	(void)read_some(data);
+	struct stream *s = data;
+
+	if ((events & EPOLLOUT) && s->unsent)
+		send_rest(s);
+	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+		(void)read_some(s);
 	return 0;
 }
 

@@ -27,6 +27,16 @@ DEFINE_CLEANUP(struct console *, console_free)
 /* Reads @fd until it ends; takes it. There may be several. */
 int console_watch(struct console *c, int fd, const char *prefix);
 
+/* Who else sees every byte of the first descriptor as it is, and may write to it. */
+struct console_tap {
+	void (*output)(void *data, const char *bytes, size_t size);
+	void (*room)(void *data); /* console_write() takes bytes again */
+};
+void console_tap(struct console *c, const struct console_tap *tap, void *data);
+
+/* All of @bytes, or none: -EAGAIN until room(); -EPIPE when it is closed. */
+int console_write(struct console *c, const char *bytes, size_t size);
+
 /* What is still in the descriptors, and a last line without its newline. */
 void console_drain(struct console *c);
 

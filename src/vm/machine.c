@@ -20,6 +20,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -31,6 +32,7 @@
 #include "base/path.h"
 #include "vm/internal.h"
 #include "vm/machine-internal.h"
+#include "vm/vnc.h"
 
 #define NAME_ATTEMPTS 100
 #define TMP_PREFIX    ".tmp-"
@@ -366,6 +368,24 @@ int machine_state(struct machine *m, struct state *ret, struct volt_error *e)
 	return 0;
 }
 
+static bool run_is_alive(const struct state *st)
+{
+	return st->status == STATUS_RUNNING || st->status == STATUS_PAUSED;
+}
+
+/* Where a VNC client finds the screen. */
+static void add_vnc(const struct machine *m, json_t *j)
+{
+	char link[64], dir[PATH_MAX];
+	ssize_t n;
+
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", m->env->runfd);
+	n = readlink(link, dir, sizeof(dir) - 1);
+	if (n > 0)
+		(void)json_object_set_new(
+			j, "vnc", json_sprintf("%.*s/%s/" VNC_NAME, (int)n, dir, m->id));
+}
+
 int machine_inspect(struct machine *m, json_t **ret, struct volt_error *e)
 {
 	_cleanup_(state_done) struct state st = { 0 };
@@ -381,6 +401,8 @@ int machine_inspect(struct machine *m, json_t **ret, struct volt_error *e)
 		    j, "isolation",
 		    json_string(st.accel == ACCEL_KVM ? "hardware" : "emulated")) < 0)
 		json_decref(TAKE_PTR(j));
+	if (j && s->guest == GUEST_DISK && run_is_alive(&st))
+		add_vnc(m, j);
 	if (!j)
 		return fail_oom(e);
 	*ret = j;

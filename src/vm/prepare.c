@@ -73,6 +73,24 @@ static int open_upper(const struct machine *m, const struct spec *s, struct prep
 	return p->upper < 0 ? fail_code(e, p->upper, "open '%s'", UPPER_NAME) : 0;
 }
 
+/* What boots by itself needs nothing but its disk. */
+static int prepare_disk(const struct spec *s, struct prepared *p, struct volt_error *e)
+{
+	struct disk_info info;
+
+	return disk_open(s->disk.path, s->read_only, s->disk.format, &p->root, &info, e);
+}
+
+static int prepare_linux(const struct machine *m, const struct spec *s,
+			 struct prepared *p, struct volt_error *e)
+{
+	TRY(open_kernel(m, s, p, e));
+	p->root = rootfs_erofs(m->env->rootfd, m->env->store, &s->image.tree, e);
+	if (p->root < 0)
+		return fail_in(e, p->root, "root file system of '%s'", s->image.name);
+	return open_upper(m, s, p, e);
+}
+
 int machine_prepare(struct machine *m, struct prepared *ret, struct volt_error *e)
 {
 	_cleanup_(prepared_done) struct prepared p = PREPARED_INIT;
@@ -81,11 +99,7 @@ int machine_prepare(struct machine *m, struct prepared *ret, struct volt_error *
 	if (!m->env->store)
 		return fail(e, EINVAL, "starting a machine needs the store");
 	TRY(machine_spec(m, &s, e));
-	TRY(open_kernel(m, s, &p, e));
-	p.root = rootfs_erofs(m->env->rootfd, m->env->store, &s->image.tree, e);
-	if (p.root < 0)
-		return fail_in(e, p.root, "root file system of '%s'", s->image.name);
-	TRY(open_upper(m, s, &p, e));
+	TRY(s->guest == GUEST_DISK ? prepare_disk(s, &p, e) : prepare_linux(m, s, &p, e));
 	p.rootfs = clock_monotonic();
 	*ret = p;
 	p = (struct prepared)PREPARED_INIT;

@@ -6,7 +6,8 @@
 /* The part of a start that needs the store, done by the process that asks for it, so that
  * the supervisor stays small: it gets descriptors, and keeps them for every restart. */
 struct prepared {
-	int kernel, initramfs, root;
+	int kernel, initramfs;
+	int root;  /* the root file system, or the disk that is booted */
 	int upper; /* -1: the writable layer is in memory, or there is none */
 	unsigned int abilities; /* enum kernel_ability */
 	int64_t rootfs;         /* CLOCK_BOOTTIME when all was there */

@@ -70,13 +70,23 @@ int qemu_machine(const struct profile *p, unsigned int abilities,
 	return fail_unsupported(p->arch->name, e);
 }
 
+int qemu_uefi_machine(const char *arch, const struct machine_row **ret,
+		      struct volt_error *e)
+{
+	*ret = machine_row_find(arch, MACHINE_UEFI);
+	return *ret ? 0
+		    : fail(e, ENOTSUP,
+			   "architecture '%s': disks are booted on x86_64 only", arch);
+}
+
 /* --- building --- */
 
 struct builder {
 	const struct qemu_config *c;
 	struct strv *argv;
 	struct qemu_fds *fds;
-	int failed; /* the first failure; checked once at the end */
+	unsigned int sets; /* of descriptors, so far */
+	int failed;        /* the first failure; checked once at the end */
 };
 
 static void add(struct builder *b, const char *text)
@@ -158,8 +168,9 @@ static void add_machine(struct builder *b)
 	for (size_t i = 0; i < c->n_shares; i++)
 		shared |= c->shares[i].virtiofs;
 	addf(b, "-name", "volt-%s", c->name);
-	addf(b, "-machine", "%s%s", c->machine->type,
-	     shared ? ",memory-backend=mem" : "");
+	addf(b, "-machine", "%s%s%s", c->machine->type,
+	     shared ? ",memory-backend=mem" : "",
+	     c->uefi ? ",pflash0=code,pflash1=vars" : "");
 	if (c->accel == ACCEL_KVM)
 		addf(b, "-accel", "kvm");
 	else
@@ -182,7 +193,6 @@ static void add_confinement(struct builder *b)
 	static const char *const options[] = {
 		"-nodefaults",
 		"-no-user-config",
-		"-no-reboot",
 		"-display",
 		"none",
 		"-sandbox",
@@ -193,6 +203,9 @@ static void add_confinement(struct builder *b)
 		add(b, options[i]);
 	if (b->c->profile->firmware)
 		addf(b, "-L", "%s", b->c->profile->firmware);
+	/* A reset is the end of one program, but a step in the life of a system. */
+	if (!b->c->uefi)
+		add(b, "-no-reboot");
 	if (b->c->machine->kind == MACHINE_MICROVM)
 		addf(b, "-global", "virtio-mmio.force-legacy=false");
 }
@@ -205,14 +218,10 @@ static void add_boot(struct builder *b)
 	addf(b, "-append", "%s", b->c->cmdline);
 }
 
-static void add_channels(struct builder *b)
+static void add_agent(struct builder *b)
 {
 	json_t *port;
 
-	add_chardev(b, "qmp", b->c->qmp);
-	addf(b, "-mon", "chardev=qmp,mode=control");
-	add_chardev(b, "console", b->c->console);
-	addf(b, "-serial", "chardev:console");
 	add_chardev(b, "agent", b->c->agent);
 	add_json(b, "-device", device(b, "virtio-serial"));
 	port = json_pack("{s:s, s:s, s:s}", "driver", "virtserialport", "chardev",
@@ -220,26 +229,84 @@ static void add_channels(struct builder *b)
 	add_json(b, "-device", port);
 }
 
-static void add_disk(struct builder *b, const struct qemu_disk *d, int set_id)
+static void add_channels(struct builder *b)
 {
+	add_chardev(b, "qmp", b->c->qmp);
+	addf(b, "-mon", "chardev=qmp,mode=control");
+	add_chardev(b, "console", b->c->console);
+	addf(b, "-serial", "chardev:console");
+	if (!b->c->uefi)
+		add_agent(b);
+}
+
+/* The node @name over a descriptor; the format is said, never guessed. */
+static void add_node(struct builder *b, const struct qemu_disk *d, const char *name)
+{
+	unsigned int set_id = ++b->sets;
 	json_t *j;
 
-	addf(b, "-add-fd", "fd=%d,set=%d", keep(b, d->fd), set_id);
-	j = json_pack("{s:s, s:s, s:b, s:s, s:{s:s, s:o}}", "driver", "raw", "node-name",
-		      d->serial, "read-only", d->read_only, "discard", "unmap", "file",
-		      "driver", "file", "filename",
-		      json_sprintf("/dev/fdset/%d", set_id));
+	addf(b, "-add-fd", "fd=%d,set=%u", keep(b, d->fd), set_id);
+	j = json_pack("{s:s, s:s, s:b, s:s, s:{s:s, s:o}}", "driver",
+		      d->format == DISK_QCOW2 ? "qcow2" : "raw", "node-name", name,
+		      "read-only", d->read_only, "discard", "unmap", "file", "driver",
+		      "file", "filename", json_sprintf("/dev/fdset/%u", set_id));
 	if (j && !d->read_only)
 		set(j, "detect-zeroes", json_string("unmap"));
+	/* Whatever its header may say by now. */
+	if (j && d->format == DISK_QCOW2)
+		set(j, "backing", json_null());
 	add_json(b, "-blockdev", j);
-	j = device(b, "virtio-blk");
+}
+
+static void add_disk(struct builder *b, const struct qemu_disk *d)
+{
+	const struct qemu_uefi *uefi = b->c->uefi;
+	json_t *j = uefi && uefi->generic ? json_pack("{s:s}", "driver", "nvme")
+					  : device(b, "virtio-blk");
+
+	add_node(b, d, d->serial);
 	set(j, "drive", json_string(d->serial));
 	set(j, "serial", json_string(d->serial));
+	if (uefi)
+		set(j, "bootindex", json_integer(0));
 	add_json(b, "-device", j);
+}
+
+static void add_flash(struct builder *b, const struct qemu_uefi *u)
+{
+	const struct qemu_disk code = { .fd = u->code, .read_only = true };
+	const struct qemu_disk vars = { .fd = u->vars };
+
+	add_node(b, &code, "code");
+	add_node(b, &vars, "vars");
+}
+
+static void add_tpm(struct builder *b, int fd)
+{
+	add_chardev(b, "tpm", fd);
+	addf(b, "-tpmdev", "emulator,id=tpm0,chardev=tpm");
+	addf(b, "-device", "tpm-crb,tpmdev=tpm0");
+}
+
+/* VNC listens nowhere: its clients are handed over. No device brings a ROM of its own: the
+ * firmware has drivers. Suspended to memory a machine would have nobody to wake it. */
+static void add_uefi(struct builder *b)
+{
+	const struct qemu_uefi *u = b->c->uefi;
+
+	add_flash(b, u);
+	addf(b, "-vnc", "none");
+	add_json(b, "-device", json_pack("{s:s, s:s}", "driver", "VGA", "romfile", ""));
+	add_json(b, "-device", json_pack("{s:s}", "driver", "qemu-xhci"));
+	add_json(b, "-device", json_pack("{s:s}", "driver", "usb-tablet"));
+	addf(b, "-global", "ICH9-LPC.disable_s3=1");
+	if (u->tpm >= 0)
+		add_tpm(b, u->tpm);
 }
 
 static void add_network(struct builder *b)
 {
+	bool generic = b->c->uefi && b->c->uefi->generic;
 	json_t *j;
 
 	if (!b->c->link)
@@ -247,10 +314,10 @@ static void add_network(struct builder *b)
 	if (b->c->link->fd >= 0)
 		(void)keep(b, b->c->link->fd);
 	add_json(b, "-netdev", net_netdev(b->c->link, b->c->ports));
-	j = device(b, "virtio-net");
+	j = generic ? json_pack("{s:s}", "driver", "e1000e") : device(b, "virtio-net");
 	set(j, "netdev", json_string("net0"));
 	set(j, "mac", json_string(b->c->link->mac));
-	if (b->c->link->mtu)
+	if (b->c->link->mtu && !generic)
 		set(j, "host_mtu", json_integer(b->c->link->mtu));
 	if (strcmp(b->c->machine->suffix, "pci") == 0)
 		set(j, "romfile", json_string(""));
@@ -278,23 +345,31 @@ static void add_share(struct builder *b, const struct qemu_share *s)
 	add_json(b, "-device", j);
 }
 
+static void add_helpful(struct builder *b)
+{
+	json_t *balloon = device(b, "virtio-balloon");
+
+	add_json(b, "-device", device(b, "virtio-rng"));
+	set(balloon, "free-page-reporting", json_true());
+	add_json(b, "-device", balloon);
+}
+
 int qemu_args(const struct qemu_config *c, struct strv *argv, struct qemu_fds *fds,
 	      struct volt_error *e)
 {
 	struct builder b = { .c = c, .argv = argv, .fds = fds };
-	json_t *balloon;
-
 	add(&b, c->profile->qemu);
 	add_machine(&b);
 	add_confinement(&b);
-	add_boot(&b);
+	if (c->uefi)
+		add_uefi(&b);
+	else
+		add_boot(&b);
 	add_channels(&b);
 	for (size_t i = 0; i < c->n_disks; i++)
-		add_disk(&b, &c->disks[i], (int)i + 1);
-	add_json(&b, "-device", device(&b, "virtio-rng"));
-	balloon = device(&b, "virtio-balloon");
-	set(balloon, "free-page-reporting", json_true());
-	add_json(&b, "-device", balloon);
+		add_disk(&b, &c->disks[i]);
+	if (!c->uefi || !c->uefi->generic)
+		add_helpful(&b);
 	add_network(&b);
 	for (size_t i = 0; i < c->n_shares; i++)
 		add_share(&b, &c->shares[i]);

@@ -11,15 +11,25 @@
 #include "net/user.h"
 #include "profile/machine.h"
 #include "profile/profile.h"
+#include "vm/disk.h"
 
 /* What a QEMU is started with. Everything it opens is handed to it as a descriptor, so it
  * needs no access to any path but its own program and firmware, and no text of a user's
  * reaches its command line: names are valid ones, the rest are numbers. */
 
 struct qemu_disk {
-	const char *serial; /* "root", "upper" */
+	const char *serial; /* "root", "upper", "disk" */
 	int fd;
 	bool read_only;
+	enum disk_format format; /* DISK_UNKNOWN is raw */
+};
+
+/* A machine that boots its first disk by UEFI. It has a screen, for clients that are handed
+ * over by QMP's add_client, a keyboard and a tablet. */
+struct qemu_uefi {
+	int code, vars; /* flash: the firmware and its variables */
+	int tpm;        /* swtpm's control channel; -1: none */
+	bool generic;   /* NVMe and e1000e instead of virtio */
 };
 
 struct qemu_share {
@@ -40,7 +50,8 @@ struct qemu_config {
 	unsigned int cpus;
 	uint64_t memory;
 	const char *cmdline;
-	int kernel, initramfs; /* initramfs: -1 for none */
+	int kernel, initramfs;        /* initramfs: -1 for none */
+	const struct qemu_uefi *uefi; /* not NULL: instead of a kernel and the agent */
 	int qmp, agent, console;
 	struct qemu_disk disks[QEMU_DISKS_MAX];
 	size_t n_disks;
@@ -70,6 +81,10 @@ struct qemu_size {
 int qemu_machine(const struct profile *p, unsigned int kernel_abilities,
 		 const struct qemu_size *size, const struct machine_row **ret,
 		 struct volt_error *e);
+
+/* The machine that boots disks by UEFI; -ENOTSUP. */
+int qemu_uefi_machine(const char *arch, const struct machine_row **ret,
+		      struct volt_error *e);
 
 /* Appends the whole command line, program first, and the descriptors it names. */
 int qemu_args(const struct qemu_config *c, struct strv *argv, struct qemu_fds *fds,

@@ -29,8 +29,8 @@ static const char *const phase_texts[] = {
 	[PHASE_INIT] = "init",     [PHASE_WORKLOAD] = "workload",
 };
 static const char *const rung_texts[] = {
-	[RUNG_NONE] = "none", [RUNG_SIGNAL] = "signal", [RUNG_SHUTDOWN] = "shutdown",
-	[RUNG_QUIT] = "quit", [RUNG_KILL] = "kill",
+	[RUNG_NONE] = "none",         [RUNG_SIGNAL] = "signal", [RUNG_BUTTON] = "button",
+	[RUNG_SHUTDOWN] = "shutdown", [RUNG_QUIT] = "quit",     [RUNG_KILL] = "kill",
 };
 _Static_assert(ARRAY_SIZE(phase_texts) == PHASE_MAX, "one text a phase");
 

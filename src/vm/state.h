@@ -43,6 +43,7 @@ enum phase {
 enum stop_rung {
 	RUNG_NONE,     /* it ended by itself */
 	RUNG_SIGNAL,   /* the workload ended after its stop signal */
+	RUNG_BUTTON,   /* … after its power button was pressed */
 	RUNG_SHUTDOWN, /* init was told to power off */
 	RUNG_QUIT,     /* QMP quit */
 	RUNG_KILL      /* SIGKILL */

@@ -86,8 +86,12 @@ static void do_kill(struct sup *s, struct client *c, const json_t *j)
 	}
 	if (signal == SIGKILL) {
 		kill_hard(s);
-	} else if (!s->run.agent || agent_signal(s->run.agent, (int)signal) < 0) {
-		refuse(c, ESRCH, "the workload does not run (yet)");
+	} else if (!s->guest->signal(s, (int)signal)) {
+		refuse(c, ESRCH,
+		       s->guest->has_agent
+			       ? "the workload does not run (yet)"
+			       : "its guest has a power button only: INT, PWR and TERM "
+				 "press it, KILL ends it");
 		return;
 	}
 	client_reply(c, control_reply(NULL));
@@ -148,14 +152,8 @@ static void on_request(void *data, struct client *c, const char *command, const 
 
 static bool take_stdin(struct sup *s, struct client *c, const char *bytes, size_t size)
 {
-	int r;
-
-	if (!client_has_stdin(c))
-		return true; /* as written to a closed pipe nobody looks at */
-	if (!s->run.agent)
-		return false;
-	r = size ? agent_stdin(s->run.agent, bytes, size) : agent_stdin_eof(s->run.agent);
-	return r != -EAGAIN;
+	/* Without it, as written to a closed pipe nobody looks at. */
+	return !client_has_stdin(c) || s->guest->input(s, bytes, size);
 }
 
 static void take_resize(struct sup *s, const char *bytes, size_t size)

@@ -57,7 +57,7 @@ void run_broken(struct sup *s, const char *fmt, ...)
 	make_printable(r->reason);
 }
 
-static void reached(struct sup *s, enum phase p)
+void run_reached(struct sup *s, enum phase p)
 {
 	if (!s->st.phase[p])
 		s->st.phase[p] = clock_monotonic();
@@ -122,16 +122,14 @@ static void on_config(void *data, struct wire_out *out)
 
 static void on_hello(void *data, const struct wire_message *m)
 {
-	reached(data, PHASE_KERNEL);
+	run_reached(data, PHASE_KERNEL);
 	be_patient(data, START_LIMIT_S);
 }
 
-static void on_started(void *data)
+void run_started(struct sup *s)
 {
-	struct sup *s = data;
-
 	be_patient(s, 0);
-	reached(s, PHASE_INIT);
+	run_reached(s, PHASE_INIT);
 	s->run.workload_began = clock_monotonic();
 	if (s->st.status == STATUS_STARTING) {
 		s->st.status = STATUS_RUNNING;
@@ -139,6 +137,11 @@ static void on_started(void *data)
 		sup_save(s);
 	}
 	sup_report_started(s);
+}
+
+static void on_started(void *data)
+{
+	run_started(data);
 }
 
 void run_give_credit(struct sup *s)
@@ -157,7 +160,7 @@ static void on_output(void *data, enum agent_stream stream, const char *bytes,
 	struct sup *s = data;
 	bool out = stream == AGENT_STDOUT;
 
-	reached(s, PHASE_WORKLOAD);
+	run_reached(s, PHASE_WORKLOAD);
 	outlog_write(s->output, out ? LOG_STDOUT : LOG_STDERR, bytes, size);
 	server_broadcast(s->server, out ? ATTACH_FRAME_STDOUT : ATTACH_FRAME_STDERR,
 			 bytes, size);
@@ -234,7 +237,11 @@ static const struct agent_ops agent_ops = {
 
 static void on_qmp_ready(void *data)
 {
-	reached(data, PHASE_QEMU);
+	struct sup *s = data;
+
+	run_reached(s, PHASE_QEMU);
+	if (s->guest->ready)
+		s->guest->ready(s);
 }
 
 static void on_qmp_event(void *data, const char *name, const json_t *info)
@@ -245,6 +252,8 @@ static void on_qmp_event(void *data, const char *name, const json_t *info)
 		run_broken(s, "the guest's kernel panicked");
 	else if (strcmp(name, "BLOCK_IO_ERROR") == 0)
 		console_say(s->console, "qemu: ", "a disk reports an error", 23);
+	else if (s->guest->event)
+		s->guest->event(s, name, info);
 }
 
 static void on_qmp_gone(void *data, const struct volt_error *why)
@@ -305,11 +314,11 @@ static void add_tail(struct sup *s)
 	make_printable(r->reason);
 }
 
-/* Until init has spoken, KVM is on trial where it may be given up: there are hosts whose KVM
+/* Until init has spoken (or what has no agent is up), KVM is on trial where it may be given up: there are hosts whose KVM
  * refuses a register, and QEMU aborts. */
 static bool ended_by_kvm(const struct sup *s)
 {
-	return can_fall_back(s) && !s->st.phase[PHASE_KERNEL] &&
+	return can_fall_back(s) && !s->st.phase[PHASE_KERNEL] && !s->run.workload_began &&
 	       s->run.outcome == OUTCOME_NONE && !console_panic(s->console);
 }
 
@@ -337,6 +346,9 @@ void run_free(struct sup *s)
 	r->patience = sd_event_source_disable_unref(r->patience);
 	r->qemu_exit = sd_event_source_disable_unref(r->qemu_exit);
 	r->passt = sd_event_source_disable_unref(r->passt);
+	r->tpm = sd_event_source_disable_unref(r->tpm);
+	if (s->vnc)
+		vnc_serve(s->vnc, NULL);
 	qmp_free(r->qmp);
 	agent_free(r->agent);
 	net_link_done(&r->link);
@@ -410,7 +422,7 @@ static int start_network(struct sup *s, struct volt_error *e)
 	}
 	free(s->st.network);
 	s->st.network = strdup(names[l->kind]);
-	reached(s, PHASE_NETWORK);
+	run_reached(s, PHASE_NETWORK);
 	return s->st.network ? 0 : fail_oom(e);
 }
 
@@ -419,14 +431,14 @@ static int find_qemu(struct sup *s, struct volt_error *e)
 	const struct profile_choice choice = {
 		.mode = s->accel == ACCEL_KVM ? PROFILE_HYBRID_KVM
 					      : PROFILE_HYBRID_EMULATED,
-		.os = PROFILE_OS_LINUX,
+		.os = s->guest->os,
 		.guest = profile_arch_find(s->spec->arch),
 		.host = profile_arch_find(NULL),
 	};
 	const struct profiles from = { .rootfd = s->o->env.rootfd,
 				       .bindir = s->o->env.qemu_dir,
 				       .log = s->o->env.log };
-	struct profile_wish wish = { .arch = choice.guest };
+	struct profile_wish wish = { .arch = choice.guest, .need = s->guest->need };
 
 	if (!choice.guest || !choice.host)
 		return fail(e, ENOTSUP, "architecture '%s' is not known",
@@ -434,17 +446,6 @@ static int find_qemu(struct sup *s, struct volt_error *e)
 	TRY(profile_select(&choice, &wish.name, e));
 	return profile_resolve(&from, &wish, &s->run.profile, e);
 }
-
-struct channels {
-	int own[4], theirs[4];
-};
-enum channel {
-	CHANNEL_QMP,
-	CHANNEL_AGENT,
-	CHANNEL_CONSOLE,
-	CHANNEL_ERRORS,
-	CHANNEL_MAX
-};
 
 static void channels_done(struct channels *c)
 {
@@ -473,8 +474,9 @@ static int listen_to(struct sup *s, struct channels *c, struct volt_error *e)
 	int n;
 
 	TRY(qmp_new(TAKE_FD(c->own[CHANNEL_QMP]), s->ev, &qmp_ops, s, &r->qmp, e));
-	TRY(agent_new(TAKE_FD(c->own[CHANNEL_AGENT]), s->ev, &agent_ops, s, &r->agent,
-		      e));
+	if (s->guest->has_agent)
+		TRY(agent_new(TAKE_FD(c->own[CHANNEL_AGENT]), s->ev, &agent_ops, s,
+			      &r->agent, e));
 	n = console_watch(s->console, TAKE_FD(c->own[CHANNEL_CONSOLE]), "");
 	if (n >= 0)
 		n = console_watch(s->console, TAKE_FD(c->own[CHANNEL_ERRORS]), "qemu: ");
@@ -491,8 +493,8 @@ static size_t fill_disks(const struct sup *s, struct qemu_disk disks[QEMU_DISKS_
 	return n;
 }
 
-static int spawn_qemu(struct sup *s, const struct channels *c,
-		      const struct qemu_config *config, struct volt_error *e)
+int run_spawn(struct sup *s, const struct channels *c, const struct qemu_config *config,
+	      struct volt_error *e)
 {
 	_cleanup_strv_ struct strv argv = { 0 };
 	struct jail_user user = jail_user(s->m->id, s->accel, s->run.profile->qemu);
@@ -527,22 +529,29 @@ static int spawn_qemu(struct sup *s, const struct channels *c,
 	return fail_code(e, r, "watch QEMU");
 }
 
-static int start_qemu(struct sup *s, struct channels *c, struct volt_error *e)
+struct qemu_config run_config(struct sup *s, const struct channels *c)
+{
+	return (struct qemu_config){
+		.profile = s->run.profile,
+		.name = s->spec->name,
+		.accel = s->accel,
+		.cpus = s->spec->cpus,
+		.memory = s->spec->memory,
+		.kernel = -1,
+		.initramfs = -1,
+		.qmp = c->theirs[CHANNEL_QMP],
+		.agent = c->theirs[CHANNEL_AGENT],
+		.console = c->theirs[CHANNEL_CONSOLE],
+		.link = s->run.link.kind ? &s->run.link : NULL,
+		.ports = &s->st.ports,
+	};
+}
+
+static int start_linux(struct sup *s, const struct channels *c, struct volt_error *e)
 {
 	struct qemu_share *shares = NULL;
 	char cmdline[CMDLINE_SIZE];
-	struct qemu_config q = { .profile = s->run.profile,
-				 .name = s->spec->name,
-				 .accel = s->accel,
-				 .cpus = s->spec->cpus,
-				 .memory = s->spec->memory,
-				 .cmdline = cmdline,
-				 .kernel = s->o->kernel_fd,
-				 .initramfs = s->o->initramfs_fd,
-				 .qmp = c->theirs[CHANNEL_QMP],
-				 .agent = c->theirs[CHANNEL_AGENT],
-				 .console = c->theirs[CHANNEL_CONSOLE],
-				 .ports = &s->st.ports };
+	struct qemu_config q = run_config(s, c);
 	struct shares_with with = { .profile = s->run.profile,
 				    .abilities = s->o->abilities,
 				    .runtime = s->runtime,
@@ -555,8 +564,10 @@ static int start_qemu(struct sup *s, struct channels *c, struct volt_error *e)
 	bool emulated = s->accel != ACCEL_KVM;
 	int r;
 
+	q.cmdline = cmdline;
+	q.kernel = s->o->kernel_fd;
+	q.initramfs = s->o->initramfs_fd;
 	q.n_disks = fill_disks(s, q.disks);
-	q.link = s->run.link.kind ? &s->run.link : NULL;
 	q.n_shares = s->shares.n;
 	/* serial port, rng, balloon besides */
 	size.n_devices = q.n_disks + q.n_shares + (q.link ? 1 : 0) + 3;
@@ -565,10 +576,33 @@ static int start_qemu(struct sup *s, struct channels *c, struct volt_error *e)
 			     cmdline);
 	TRY(shares_serve(&s->shares, &with, &shares, e));
 	q.shares = shares;
-	r = spawn_qemu(s, c, &q, e);
+	r = run_spawn(s, c, &q, e);
 	shares_served(&s->shares, shares);
 	return r;
 }
+
+static bool signal_linux(struct sup *s, int number)
+{
+	return s->run.agent && agent_signal(s->run.agent, number) == 0;
+}
+
+static bool input_linux(struct sup *s, const char *bytes, size_t size)
+{
+	int r;
+
+	if (!s->run.agent)
+		return false;
+	r = size ? agent_stdin(s->run.agent, bytes, size) : agent_stdin_eof(s->run.agent);
+	return r != -EAGAIN;
+}
+
+const struct guest_ops linux_guest = {
+	.os = PROFILE_OS_LINUX,
+	.has_agent = true,
+	.start = start_linux,
+	.signal = signal_linux,
+	.input = input_linux,
+};
 
 int run_begin(struct sup *s, struct volt_error *e)
 {
@@ -578,7 +612,7 @@ int run_begin(struct sup *s, struct volt_error *e)
 	TRY(start_network(s, e));
 	TRY(find_qemu(s, e));
 	TRY(open_channels(&c, e));
-	TRY(start_qemu(s, &c, e));
+	TRY(s->guest->start(s, &c, e));
 	TRY(listen_to(s, &c, e));
 	be_patient(s, can_fall_back(s) ? KVM_LIMIT_S : BOOT_LIMIT_S);
 	return 0;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The stop ladder. Each rung is tried, given its time, and followed by the next; what
- * cannot work now (no agent, no monitor) is stepped over at once. QEMU's end ends it.
+ * cannot work (no agent, no button, no monitor) is stepped over at once. QEMU's end ends it.
  *
  *	signal    the workload gets its stop signal    stop_timeout
+ *	button    the guest's power button             stop_timeout
  *	shutdown  init kills, syncs, powers off        SHUTDOWN_MS
  *	quit      QMP quit: disks are flushed          QUIT_MS
  *	kill      SIGKILL
@@ -57,8 +58,10 @@ static bool try_rung(struct sup *s)
 
 	switch (s->rung) {
 	case RUNG_SIGNAL:
-		return r->agent &&
-		       agent_signal(r->agent, s->spec->process.stop_signal) == 0;
+		return s->guest->has_agent &&
+		       s->guest->signal(s, s->spec->process.stop_signal);
+	case RUNG_BUTTON:
+		return s->guest->button && s->guest->button(s);
 	case RUNG_SHUTDOWN:
 		return r->agent && agent_shutdown(r->agent) == 0;
 	case RUNG_QUIT:
@@ -74,7 +77,7 @@ static void climb(struct sup *s, unsigned int timeout_s)
 {
 	while (!try_rung(s))
 		s->rung++;
-	if (s->rung == RUNG_SIGNAL)
+	if (s->rung == RUNG_SIGNAL || s->rung == RUNG_BUTTON)
 		arm(s, timeout_s * 1000ull);
 	else if (s->rung == RUNG_SHUTDOWN)
 		arm(s, SHUTDOWN_MS);

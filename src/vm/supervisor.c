@@ -414,16 +414,24 @@ static int open_doors(struct sup *s, struct volt_error *e)
 	return r < 0 ? fail_code(e, r, "watch the caller") : 0;
 }
 
+static const struct guest_ops *const guests[] = {
+	[GUEST_LINUX] = &linux_guest,
+	[GUEST_DISK] = &disk_guest,
+};
+
 static int set_up(struct sup *s, struct volt_error *e)
 {
 	s->tsc = tsc_sample();
 	TRY(machine_open_id(&s->o->env, s->o->id, &s->m, e));
 	TRY(take_lock(s, e));
 	TRY(machine_spec(s->m, &s->spec, e));
+	s->guest = guests[s->spec->guest];
 	TRY(prepare_process(s, e));
 	TRY(enter_state(s, e));
 	TRY(open_logs(s, e));
 	TRY(open_doors(s, e));
+	if (s->guest->set_up)
+		TRY(s->guest->set_up(s, e));
 	return shares_open(s->spec, s->runtime, &s->shares, e);
 }
 
@@ -479,6 +487,7 @@ static void sup_free(struct sup *s)
 	sd_event_source_disable_unref(s->retry);
 	sd_event_source_disable_unref(s->rung_timer);
 	sd_event_source_disable_unref(s->restart_timer);
+	vnc_free(s->vnc);
 	server_free(s->server);
 	console_free(s->console);
 	outlog_close(s->output);

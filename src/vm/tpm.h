@@ -13,8 +13,8 @@
 #define TPM_NAME "tpm"
 
 struct tpm_with {
-	int dirfd;  /* the machine's directory */
-	uid_t uid;  /* whom it runs as, 0: as the caller */
+	int dirfd; /* the machine's directory */
+	uid_t uid; /* whom it runs as, 0: as the caller */
 	gid_t gid;
 	int errors; /* its stderr */
 	struct undo *undo;

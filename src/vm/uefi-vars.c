@@ -37,11 +37,12 @@ int uefi_vars_open(int dirfd, int template_fd, int *ret, struct volt_error *e)
 	if (fstat(template_fd, &template) < 0)
 		return fail_errno(e, "look at UEFI's variables");
 	if (template.st_size <= 0 || template.st_size > SIZE_MAX_VARS)
-		return fail(e, EBADMSG, "the template for UEFI's variables has %lld bytes",
+		return fail(e, EBADMSG,
+			    "the template for UEFI's variables has %lld bytes",
 			    (long long)template.st_size);
 	fd = open_beneath(dirfd, UEFI_VARS_NAME, O_RDWR | O_CLOEXEC, 0);
 	if (fd == -ENOENT) {
-		TRY(copy_template(dirfd, template_fd, (size_t)template.st_size, e));
+		TRY(copy_template(dirfd, template_fd, (size_t) template.st_size, e));
 		fd = open_beneath(dirfd, UEFI_VARS_NAME, O_RDWR | O_CLOEXEC, 0);
 	}
 	if (fd < 0)

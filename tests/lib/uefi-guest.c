@@ -183,8 +183,9 @@ static void port_write(uint16_t port, uint16_t value)
 /* TPM2_GetRandom of 8 bytes: proves a TPM that works, not only one that is announced. */
 static void look_at_tpm(void)
 {
-	static const uint8_t get_random[] = { 0x80, 0x01, 0, 0, 0, 12,
-					      0,    0,    1, 0x7b, 0, 8 };
+	static const uint8_t get_random[] = {
+		0x80, 0x01, 0, 0, 0, 12, 0, 0, 1, 0x7b, 0, 8
+	};
 	uint8_t answer[64] = { 0 };
 	struct tcg2 *tpm;
 
@@ -192,7 +193,8 @@ static void look_at_tpm(void)
 		say("tpm: none\r\n");
 		return;
 	}
-	if (tpm->submit(tpm, sizeof(get_random), get_random, sizeof(answer), answer) == 0 &&
+	if (tpm->submit(tpm, sizeof(get_random), get_random, sizeof(answer), answer) ==
+		    0 &&
 	    answer[6] == 0 && answer[7] == 0 && answer[8] == 0 && answer[9] == 0 &&
 	    answer[11] == 8)
 		say("tpm: 2.0 works\r\n");
