@@ -18,7 +18,8 @@
 #include "cli/wish-parse.h"
 
 static struct {
-	const char *accel, *arch, *authfile, *cidfile, *cpus, *creds, *entrypoint;
+	const char *accel, *arch, *authfile, *cidfile, *cpus, *creds, *disk_format;
+	const char *entrypoint;
 	const char *guest, *hardware, *hostname, *kernel, *memory, *name, *network,
 		*platform, *pull;
 	const char *restart, *stop_signal, *user, *workdir;
@@ -40,6 +41,8 @@ const struct poptOption wish_options[] = {
 	{ "cpus", 0, POPT_ARG_STRING, &o.cpus, 0, "Number of processors", "N" },
 	{ "creds", 0, POPT_ARG_STRING, &o.creds, 0, "Credentials for the registry",
 	  "USER[:PASSWORD]" },
+	{ "disk-format", 0, POPT_ARG_STRING, &o.disk_format, 0,
+	  "For a disk: raw or qcow2; else it is seen by its beginning", "FORMAT" },
 	{ "entrypoint", 0, POPT_ARG_STRING, &o.entrypoint, 0,
 	  "Run this instead of the image's ENTRYPOINT: a program or a JSON array",
 	  "COMMAND" },
@@ -291,6 +294,7 @@ static int check_words(struct volt_error *e)
 	static const char *const accels[] = { "auto", "kvm", "tcg", NULL };
 	static const char *const networks[] = { "user", "none", NULL };
 	static const char *const guests[] = { "linux", "disk", NULL };
+	static const char *const formats[] = { "raw", "qcow2", NULL };
 	static const char *const hardware[] = { "virtio", "generic", NULL };
 	int r = 0;
 
@@ -300,6 +304,8 @@ static int check_words(struct volt_error *e)
 		r = one_of("network", o.network, networks, e);
 	if (r == 0 && o.guest)
 		r = one_of("guest", o.guest, guests, e);
+	if (r == 0 && o.disk_format)
+		r = one_of("disk format", o.disk_format, formats, e);
 	if (r == 0 && o.hardware)
 		r = one_of("hardware", o.hardware, hardware, e);
 	return r;
@@ -349,6 +355,7 @@ static int check_guest(int argc, struct volt_error *e)
 		{ "user", o.user != NULL, false },
 		{ "volume", o.volume != NULL, false },
 		{ "workdir", o.workdir != NULL, false },
+		{ "disk-format", o.disk_format != NULL, true },
 		{ "hardware", o.hardware != NULL, true },
 		{ "no-tpm", o.no_tpm, true },
 	};
@@ -378,6 +385,8 @@ static int put_disk(json_t *j, const char *path, struct volt_error *e)
 	if (!disk)
 		return fail(e, EINVAL, "disk '%s': its path is not UTF-8", path);
 	put(j, "disk", disk, &r);
+	if (o.disk_format)
+		put(disk, "format", json_string(o.disk_format), &r);
 	if (o.hardware)
 		put(disk, "hardware", json_string(o.hardware), &r);
 	return r < 0 ? fail_oom(e) : 0;

@@ -145,6 +145,21 @@ static int check(const struct spec *s, struct volt_error *e)
 	return 0;
 }
 
+/* The format, too: what it was seen to be once it stays. */
+static int add_disk(struct strv *a, const struct spec *s)
+{
+	int r;
+
+	if (s->guest != GUEST_DISK)
+		return 0;
+	r = add(a, "--guest", spec_guest_text(s->guest));
+	if (s->disk.format != DISK_UNKNOWN)
+		r = r ?: add(a, "--disk-format", disk_format_text(s->disk.format));
+	if (s->disk.generic)
+		r = r ?: add(a, "--hardware", "generic");
+	return r ?: add_flag(a, "--no-tpm", s->disk.no_tpm);
+}
+
 static int add_hardware(struct strv *a, const struct spec *s)
 {
 	int r = add_text(a, "--arch", s->arch);
@@ -193,6 +208,7 @@ int spec_args(const struct spec *s, struct strv *ret, struct volt_error *e)
 	if (r < 0)
 		return r;
 	r = add_text(ret, "--name", s->name);
+	r = r ?: add_disk(ret, s);
 	r = r ?: add_hardware(ret, s);
 	r = r ?: add_process(ret, s);
 	r = r ?: add_life(ret, s);
@@ -201,7 +217,7 @@ int spec_args(const struct spec *s, struct strv *ret, struct volt_error *e)
 	r = add_mounts(ret, s, e);
 	if (r < 0)
 		return r;
-	r = strv_add(ret, s->image.ref);
+	r = strv_add(ret, s->guest == GUEST_DISK ? s->disk.path : s->image.ref);
 	strv_foreach(w, s->cmd.v)
 		r = r ?: strv_add(ret, *w);
 	return r < 0 ? fail_oom(e) : 0;

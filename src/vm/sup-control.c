@@ -87,7 +87,7 @@ static void do_kill(struct sup *s, struct client *c, const json_t *j)
 	if (signal == SIGKILL) {
 		kill_hard(s);
 	} else if (!s->guest->signal(s, (int)signal)) {
-		refuse(c, ESRCH,
+		refuse(c, s->guest->has_agent ? ESRCH : EOPNOTSUPP,
 		       s->guest->has_agent
 			       ? "the workload does not run (yet)"
 			       : "its guest has a power button only: INT, PWR and TERM "

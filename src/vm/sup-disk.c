@@ -21,8 +21,8 @@
 #include "vm/tpm.h"
 #include "vm/uefi-vars.h"
 
-#define ANSWER_MS 180000u /* until QEMU has made its machine, however busy the host is */
-#define BUTTON_MS 5000u
+#define ANSWER_MS  180000u /* until QEMU has made its machine, however busy the host is */
+#define BUTTON_MS  5000u
 #define UNREAD_MAX (256u << 10) /* by an attached client, who misses what follows */
 
 /* --- its serial port --- */
@@ -111,7 +111,7 @@ static int open_parts(struct sup *s, const struct channels *c, struct parts *p,
 {
 	_cleanup_close_ int template = open_firmware(s->run.profile->uefi_vars, e);
 
-	if (template < 0)
+	if (template <0)
 		return template;
 	p->code = open_firmware(s->run.profile->uefi_code, e);
 	if (p->code < 0)
@@ -133,9 +133,9 @@ static int start_disk(struct sup *s, const struct channels *c, struct volt_error
 	uefi.vars = parts.vars;
 	uefi.tpm = parts.tpm;
 	q.uefi = &uefi;
-	q.disks[q.n_disks++] = (struct qemu_disk){ "disk", s->o->root_fd,
-						   s->spec->read_only,
-						   s->spec->disk.format };
+	q.disks[q.n_disks++] =
+		(struct qemu_disk){ "disk", s->o->root_fd, s->spec->read_only,
+				    s->spec->disk.format };
 	return run_spawn(s, c, &q, e);
 }
 
@@ -163,8 +163,8 @@ static void event_disk(struct sup *s, const char *name, const json_t *info)
 	struct run *r = &s->run;
 
 	/* By itself; what was asked of QEMU is no word of the guest's. */
-	if (strcmp(name, "SHUTDOWN") != 0 || !json_is_true(json_object_get(info, "guest")) ||
-	    r->outcome != OUTCOME_NONE)
+	if (strcmp(name, "SHUTDOWN") != 0 ||
+	    !json_is_true(json_object_get(info, "guest")) || r->outcome != OUTCOME_NONE)
 		return;
 	r->outcome = OUTCOME_EXITED;
 	r->code = 0;

@@ -227,6 +227,82 @@ static void b37_the_root_cannot_be_written(void)
 	CHECK_STR(json_string_value(json_object_get(upper, "discard")), "unmap");
 }
 
+static struct qemu_config disk_config(const struct profile *p, const struct qemu_uefi *u)
+{
+	struct qemu_config c = config(p);
+
+	c.machine = machine_row_find("x86_64", MACHINE_UEFI);
+	c.kernel = c.initramfs = c.agent = -1;
+	c.uefi = u;
+	c.disks[0] = (struct qemu_disk){ "disk", 15, false, DISK_QCOW2 };
+	c.n_disks = 1;
+	return c;
+}
+
+static void a18_a_disk_boots_by_flash_and_has_all_as_descriptors(void)
+{
+	static const int passed[] = { 12, 14, 15, 20, 21, 22 };
+	const struct qemu_uefi u = { .code = 20, .vars = 21, .tpm = 22 };
+	_cleanup_strv_ struct strv a = { 0 };
+	struct profile p = profile("x86_64");
+	struct qemu_config c = disk_config(&p, &u);
+	struct qemu_fds fds = { 0 };
+
+	CHECK_INT(qemu_args(&c, &a, &fds, &e), 0);
+	CHECK(strstr(value(&a, "-machine", 0), "q35,"));
+	CHECK(strstr(value(&a, "-machine", 0), ",pflash0=code,pflash1=vars"));
+	for (size_t i = 0; i < ARRAY_SIZE(passed); i++)
+		CHECK(fd_is_kept(&fds, passed[i]));
+	CHECK_INT(fds.n, ARRAY_SIZE(passed));
+	CHECK_STR(value(&a, "-vnc", 0), "none");
+	CHECK(has_device(&a, "VGA") && has_device(&a, "usb-tablet"));
+	CHECK(has_device(&a, "virtio-blk-pci"));
+	CHECK(strstr(value(&a, "-tpmdev", 0), "emulator"));
+	CHECK(!has(&a, "-kernel") && !has(&a, "-append") && !has(&a, "-no-reboot"));
+	CHECK(!has_device(&a, "virtio-serial-pci"));
+	CHECK(strstr(value(&a, "-sandbox", 0), "spawn=deny"));
+}
+
+static void a_qcow2_s_header_names_no_file(void)
+{
+	const struct qemu_uefi u = { .code = 20, .vars = 21, .tpm = -1 };
+	_cleanup_strv_ struct strv a = { 0 };
+	struct profile p = profile("x86_64");
+	struct qemu_config c = disk_config(&p, &u);
+	json_auto_t *code = NULL, *vars = NULL, *disk = NULL;
+	struct qemu_fds fds = { 0 };
+
+	CHECK_INT(qemu_args(&c, &a, &fds, &e), 0);
+	code = json_loads(value(&a, "-blockdev", 0), 0, NULL);
+	vars = json_loads(value(&a, "-blockdev", 1), 0, NULL);
+	disk = json_loads(value(&a, "-blockdev", 2), 0, NULL);
+	CHECK_STR(json_string_value(json_object_get(disk, "driver")), "qcow2");
+	CHECK(json_is_null(json_object_get(disk, "backing")));
+	CHECK_STR(json_string_value(json_object_get(code, "driver")), "raw");
+	CHECK(json_is_true(json_object_get(code, "read-only")));
+	CHECK(json_is_false(json_object_get(vars, "read-only")));
+	CHECK(!has(&a, "-tpmdev"));
+}
+
+static void generic_hardware_has_nothing_of_virtio(void)
+{
+	const struct qemu_uefi u = { .code = 20, .vars = 21, .tpm = 22, .generic = true };
+	_cleanup_strv_ struct strv a = { 0 };
+	struct profile p = profile("x86_64");
+	struct qemu_config c = disk_config(&p, &u);
+	struct net_link l = NET_LINK_INIT;
+	struct qemu_fds fds = { 0 };
+	struct ports ports = { 0 };
+
+	l.kind = NET_SLIRP;
+	c.link = &l;
+	c.ports = &ports;
+	CHECK_INT(qemu_args(&c, &a, &fds, &e), 0);
+	CHECK(has_device(&a, "nvme") && has_device(&a, "e1000e"));
+	for (size_t i = 0; i < a.n; i++)
+		CHECK(!strstr(a.v[i], "virtio"));
+}
+
 static void b23_shares_carry_no_path_and_keep_read_only(void)
 {
 	struct qemu_share shares[2] = { { .tag = "v0", .fd = 20, .virtiofs = true },
@@ -299,6 +375,9 @@ int main(void)
 	RUN(b32_accelerator_and_cpu_go_together);
 	RUN(everything_is_handed_over_open);
 	RUN(b37_the_root_cannot_be_written);
+	RUN(a18_a_disk_boots_by_flash_and_has_all_as_descriptors);
+	RUN(a_qcow2_s_header_names_no_file);
+	RUN(generic_hardware_has_nothing_of_virtio);
 	RUN(b23_shares_carry_no_path_and_keep_read_only);
 	RUN(devices_and_disks_are_json);
 	RUN(too_many_descriptors_are_an_error);
