@@ -15,7 +15,7 @@ enum machine_kind {
 	MACHINE_PSERIES,
 	MACHINE_MALTA,
 	MACHINE_CCW, /* s390x: virtio devices are on channels, there is no PCI */
-	MACHINE_UEFI /* boots a disk by UEFI, which the profile has besides */
+	MACHINE_UEFI /* boots a disk: no kernel is given */
 };
 
 struct machine_row {
@@ -25,7 +25,7 @@ struct machine_row {
 	const char *cpu;         /* -cpu where it is emulated; KVM has "host" */
 	const char *suffix;      /* of virtio devices: virtio-blk-<suffix> */
 	const char *console;     /* Linux's name for the first serial port */
-	const char *firmware[4]; /* what it needs below -L */
+	const char *firmware[4]; /* what a kernel given directly needs below -L */
 	unsigned int cpus_max;   /* 0: no limit of its own */
 	unsigned int memory_max; /* MiB; 0: no limit of its own */
 };

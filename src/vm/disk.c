@@ -127,7 +127,10 @@ static const struct {
 } others[] = {
 	{ 0, 4, "KDMV", "VMDK" },
 	{ 0, 21, "# Disk DescriptorFile", "VMDK" },
-	{ 0, 8, "conectix", "VHD" },
+	{ 0, 8,
+	  "conec"
+	  "tix",
+	  "VHD" },
 	{ 0, 8, "vhdxfile", "VHDX" },
 	{ 0, 4, "QED", "QED" },
 	{ 0, 16, "WithoutFreeSpace", "Parallels" },

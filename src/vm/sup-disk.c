@@ -9,6 +9,7 @@
  * and lets it go when it ends, so it is taken before each run.
  */
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 
@@ -73,11 +74,16 @@ static void parts_done(struct parts *p)
 	closep(&p->tpm);
 }
 
-static int open_firmware(const char *path, struct volt_error *e)
+/* Of the profile's tree, or the host's own. */
+static int open_firmware(const struct profile *p, const char *path, struct volt_error *e)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = p->root >= 0 ? open_beneath(p->root, path, O_RDONLY | O_CLOEXEC, 0)
+			      : open(path, O_RDONLY | O_CLOEXEC);
 
-	return fd < 0 ? fail_errno(e, "open UEFI firmware '%s'", path) : fd;
+	if (fd < 0)
+		return fail_code(e, p->root >= 0 ? fd : -errno, "open UEFI firmware '%s'",
+				 path);
+	return fd;
 }
 
 static int on_tpm_exit(sd_event_source *source, const siginfo_t *si, void *data)
@@ -103,17 +109,23 @@ static int start_tpm(struct sup *s, const struct channels *c, int *ret,
 				 .ended = on_tpm_exit,
 				 .data = s };
 
-	return s->spec->disk.no_tpm ? 0 : tpm_start(&with, ret, &s->run.tpm, e);
+	if (s->spec->disk.no_tpm)
+		return 0;
+	if (!(s->run.profile->capabilities & PROFILE_CAN_TPM))
+		return fail(e, ENOTSUP, "profile '%s' has no TPM: use --no-tpm",
+			    s->run.profile->name);
+	return tpm_start(&with, ret, &s->run.tpm, e);
 }
 
 static int open_parts(struct sup *s, const struct channels *c, struct parts *p,
 		      struct volt_error *e)
 {
-	_cleanup_close_ int template = open_firmware(s->run.profile->uefi_vars, e);
+	const struct profile *from = s->run.profile;
+	_cleanup_close_ int template = open_firmware(from, from->uefi_vars, e);
 
 	if (template <0)
 		return template;
-	p->code = open_firmware(s->run.profile->uefi_code, e);
+	p->code = open_firmware(from, from->uefi_code, e);
 	if (p->code < 0)
 		return p->code;
 	TRY(uefi_vars_open(s->m->dirfd, template, &p->vars, e));
@@ -185,7 +197,7 @@ static bool signal_disk(struct sup *s, int number)
 
 const struct guest_ops disk_guest = {
 	.os = PROFILE_OS_UEFI,
-	.need = PROFILE_CAN_UEFI,
+	.need = PROFILE_CAN_UEFI | PROFILE_CAN_VNC,
 	.set_up = set_up_disk,
 	.start = start_disk,
 	.ready = ready_disk,

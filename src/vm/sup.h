@@ -16,6 +16,7 @@
 #include "vm/qmp.h"
 #include "vm/server.h"
 #include "vm/shares.h"
+#include "vm/sup-guest.h"
 #include "vm/supervisor.h"
 #include "vm/vnc.h"
 
@@ -29,41 +30,6 @@ enum outcome {
 	OUTCOME_EXITED,  /* the workload ended: code */
 	OUTCOME_REFUSED, /* init could not start the workload: code, reason */
 	OUTCOME_BROKEN   /* volt, QEMU or the guest failed it: reason */
-};
-
-/* The sockets between a QEMU and us. */
-struct channels {
-	int own[4], theirs[4];
-};
-enum channel {
-	CHANNEL_QMP,
-	CHANNEL_AGENT,
-	CHANNEL_CONSOLE,
-	CHANNEL_ERRORS,
-	CHANNEL_MAX
-};
-
-struct sup;
-
-/* What depends on the kind of guest. Those with an agent know more of their guest than any
- * other; NULL: nothing to do. */
-struct guest_ops {
-	enum profile_os os;
-	unsigned int need; /* capabilities of the profile besides what its name implies */
-	bool has_agent;
-	/* Once, before the first run. */
-	int (*set_up)(struct sup *s, struct volt_error *e);
-	/* Starts QEMU, with whatever it needs besides the network. */
-	int (*start)(struct sup *s, const struct channels *c, struct volt_error *e);
-	/* QEMU's monitor answers. */
-	void (*ready)(struct sup *s);
-	void (*event)(struct sup *s, const char *name, const json_t *info);
-	/* False where it does not arrive. */
-	bool (*signal)(struct sup *s, int number);
-	/* Presses the power button; false where that would be in vain. */
-	bool (*button)(struct sup *s);
-	/* Of an attached client, none: its end. False: not now, see server_resume(). */
-	bool (*input)(struct sup *s, const char *bytes, size_t size);
 };
 
 struct run {
@@ -137,17 +103,6 @@ void sup_notify(const struct sup *s, const char *what, const char *status);
 
 int run_begin(struct sup *s, struct volt_error *e);
 
-/* What every kind of guest is started with, to be completed, and the start itself. */
-struct qemu_config run_config(struct sup *s, const struct channels *c);
-int run_spawn(struct sup *s, const struct channels *c, const struct qemu_config *config,
-	      struct volt_error *e);
-
-/* The guest is up, as far as can be told: the caller may go. */
-void run_started(struct sup *s);
-
-/* Notes when @p was reached for the first time. */
-void run_reached(struct sup *s, enum phase p);
-
 /* Remembers the first reason why this run is no good. */
 void run_broken(struct sup *s, const char *fmt, ...) _printf_(2, 3);
 void run_free(struct sup *s);
@@ -159,12 +114,6 @@ static inline bool run_is_up(const struct sup *s)
 {
 	return s->run.qemu > 0;
 }
-
-extern const struct guest_ops linux_guest;
-
-/* --- sup-disk.c --- */
-
-extern const struct guest_ops disk_guest;
 
 /* --- sup-stop.c --- */
 

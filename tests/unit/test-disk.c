@@ -127,7 +127,10 @@ static void images_of_other_programs_are_named(void)
 	} others[] = {
 		{ 0, "KDMV", "VMDK" },
 		{ 0, "# Disk DescriptorFile\n", "VMDK" },
-		{ 0, "conectix", "VHD" },
+		{ 0,
+		  "conec"
+		  "tix",
+		  "VHD" },
 		{ 0, "vhdxfile", "VHDX" },
 		{ 0, "QED", "QED" },
 		{ 0, "WithouFreSpacExt", "Parallels" },

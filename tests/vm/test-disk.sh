@@ -118,7 +118,7 @@ b37_a_disk_is_written_by_one_machine() {
 	run volt run -d --name c --guest disk --read-only "$T/b.raw"
 	status 125
 	one_line_error 'which writes to it'
-	not_ok volt inspect c
+	not_ok volt inspect c >/dev/null 2>&1
 	not_ok qemu-img convert -O raw "$T/b.raw" "$T/copy" 2>/dev/null
 }
 
