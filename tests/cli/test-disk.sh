@@ -31,16 +31,19 @@ what_is_no_disk_is_one_clear_line() {
 	refused "$T/fifo" -- 'not a regular file'
 }
 
-a_disk_without_permission_says_so() {
-	if [ "$(id -u)" = 0 ]; then
-		skip 'root may read and write everything'
-		return
-	fi
-	cp "$T/raw" "$T/closed"
-	chmod 0 "$T/closed"
-	refused "$T/closed" -- 'Permission denied'
-	chmod 0444 "$T/closed"
-	refused "$T/closed" -- 'may not be written: boot it with --read-only'
+# A file system that is mounted read-only: also root may not write there.
+a_disk_that_may_not_be_written_says_so() {
+	mkdir "$T/ro"
+	cp "$T/raw" "$T/ro/disk"
+	run unshare --map-root-user --mount sh -c 'mount --bind "$1" "$1" &&
+		mount -o remount,bind,ro "$1" && exec "$2" create --guest disk "$1/disk"' - "$T/ro" "$VOLT"
+	status 125
+	one_line_error "'$T/ro/disk' may not be written: boot it with --read-only"
+	run unshare --map-root-user --mount sh -c 'mount --bind "$1" "$1" &&
+		mount -o remount,bind,ro "$1" && exec "$2" create --name ro --read-only --guest disk "$1/disk"' - "$T/ro" "$VOLT"
+	status 0
+	run volt rm ro
+	status 0
 }
 
 images_that_name_other_files_are_refused() {
@@ -110,7 +113,7 @@ a_disk_is_kept_by_its_full_path_and_format() {
 	ok test -f "$T/$odd"
 }
 
-tap_run what_is_no_disk_is_one_clear_line a_disk_without_permission_says_so \
+tap_run what_is_no_disk_is_one_clear_line a_disk_that_may_not_be_written_says_so \
 	images_that_name_other_files_are_refused other_formats_are_refused_by_name \
 	what_would_have_to_be_done_inside_is_refused_by_name \
 	what_is_of_disks_only_is_refused_without_one \
