@@ -3,8 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,7 +10,6 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "base/path.h"
-#include "base/thread.h"
 #include "profile/tree.h"
 
 /* Theory of operation
@@ -29,173 +26,10 @@
  * taken. Its directories are synced, then it is renamed. Nothing opens a file of a tree for
  * writing or changes its mode: it is the store's. What the store cannot link is copied.
  *
- * Hashing takes nearly all of the time, so all processors share in it; and what this very
- * process hashed when it stored it (profile_entry.fresh) is not hashed again.
- *
  * Two who want one tree: the second waits for the lock, and finds the tree. Who resolves a
  * tree that is there waits for nobody. */
 
-#define THREADS_MAX 8
-
-/* -- verifying --------------------------------------------------------------------- */
-
-struct check {
-	const struct profile_manifest *m;
-	int root;
-	atomic_size_t next, bad; /* bad: index of an entry, n: none */
-	atomic_int error;
-};
-
-static int check_entry(const struct check *c, const struct profile_entry *entry)
-{
-	_cleanup_close_ int fd = open_beneath(c->root, entry->path, O_RDONLY, 0);
-
-	return fd < 0 ? fd : tree_check(entry, fd);
-}
-
-static void *check_some(void *data)
-{
-	struct check *c = data;
-	size_t i;
-	int r;
-
-	while ((i = atomic_fetch_add(&c->next, 1)) < c->m->n) {
-		if (c->m->v[i].fresh)
-			continue;
-		r = check_entry(c, &c->m->v[i]);
-		if (r >= 0)
-			continue;
-		atomic_store(&c->error, r);
-		atomic_store(&c->bad, i);
-		atomic_store(&c->next, c->m->n);
-	}
-	return NULL;
-}
-
-static bool all_fresh(const struct profile_manifest *m)
-{
-	size_t i;
-
-	for (i = 0; i < m->n && m->v[i].fresh; i++)
-		;
-	return i == m->n;
-}
-
-static int verify(const struct profile_manifest *m, int root, struct volt_error *e)
-{
-	struct check c = { .m = m, .root = root, .bad = m->n };
-	pthread_t threads[THREADS_MAX];
-	unsigned int n = all_fresh(m) ? 0 : thread_processors() - 1, started = 0;
-	char hex[DIGEST_HEX_SIZE];
-	size_t bad;
-
-	while (started < n && started < THREADS_MAX &&
-	       thread_start(&threads[started], check_some, &c) == 0)
-		started++;
-	(void)check_some(&c);
-	while (started > 0)
-		(void)pthread_join(threads[--started], NULL);
-	bad = atomic_load(&c.bad);
-	if (bad == m->n)
-		return 0;
-	digest_hex(&m->v[bad].digest, hex);
-	if (atomic_load(&c.error) != -EBADMSG)
-		return fail_code(e, atomic_load(&c.error), "read object '%s' as '%s'",
-				 hex, m->v[bad].path);
-	return fail(e, EBADMSG, "object '%s' ('%s' of profile '%s') is damaged", hex,
-		    m->v[bad].path, m->name);
-}
-
 /* -- making ------------------------------------------------------------------------ */
-
-/* Children first. */
-static int sync_tree(int root)
-{
-	_cleanup_closedir_ DIR *dir = NULL;
-	struct dirent *de;
-	int r;
-
-	r = dir_stream(root, &dir);
-	while (r >= 0) {
-		_cleanup_close_ int fd = -1;
-
-		de = dir_next(dir);
-		if (!de)
-			return errno ? -errno : sync_dir(root);
-		if (de->d_type != DT_DIR && de->d_type != DT_UNKNOWN)
-			continue;
-		fd = open_beneath(root, de->d_name, O_RDONLY | O_DIRECTORY, 0);
-		r = fd >= 0 ? sync_tree(fd) : fd == -ENOTDIR ? 0 : fd;
-	}
-	return r;
-}
-
-static size_t parent_size(const char *path)
-{
-	return (size_t)(tree_base_name(path) - path);
-}
-
-/* Entries are sorted, so most are in the directory of the one before. */
-static int link_all(const struct profiles *ps, const struct profile_manifest *m, int root,
-		    struct assembled *a, struct volt_error *e)
-{
-	_cleanup_close_ int dir = -1;
-	const char *last = "";
-	int r;
-
-	for (size_t i = 0; i < m->n; i++) {
-		const char *path = m->v[i].path;
-		size_t n = parent_size(path);
-
-		if (parent_size(last) != n || strncmp(last, path, n) != 0) {
-			closep(&dir);
-			dir = tree_parent(root, path);
-			if (dir < 0)
-				return fail_code(e, dir, "make the directory of '%s'",
-						 path);
-			last = path;
-		}
-		r = tree_link(ps->store, &m->v[i], dir, tree_base_name(path), e);
-		if (r < 0)
-			return fail_in(e, r, "link '%s'", path);
-		a->linked += r == 0;
-		a->copied += r > 0;
-	}
-	return 0;
-}
-
-/* The three directories are always there, whatever is in them. */
-static int make_parts(int root)
-{
-	static const char *const parts[] = { "bin/", "lib/", "firmware/" };
-	int r = 0;
-
-	for (size_t i = 0; i < ARRAY_SIZE(parts) && r >= 0; i++) {
-		_cleanup_close_ int fd = tree_parent(root, parts[i]);
-
-		r = fd;
-	}
-	return r;
-}
-
-static int fill(const struct profiles *ps, const struct profile_manifest *m, int root,
-		struct assembled *a, struct volt_error *e)
-{
-	int r;
-
-	r = make_parts(root);
-	if (r < 0)
-		return fail_code(e, r, "make the directories of a profile");
-	r = link_all(ps, m, root, a, e);
-	if (r >= 0)
-		r = verify(m, root, e);
-	if (r < 0)
-		return r;
-	if (fchmod(root, 0755) < 0)
-		return fail_errno(e, "give the directory of a profile its mode");
-	r = sync_tree(root);
-	return r < 0 ? fail_code(e, r, "write the directories of a profile") : 0;
-}
 
 static int make_tree(const struct profiles *ps, const struct profile_manifest *m,
 		     int trees, const char *tree, struct assembled *a,
@@ -211,12 +45,11 @@ static int make_tree(const struct profiles *ps, const struct profile_manifest *m
 		root = r = mkdir_beneath(trees, tmp, 0700);
 	if (r < 0)
 		return fail_code(e, r, "make the directory '%s'", tmp);
-	r = fill(ps, m, root, a, e);
+	r = tree_fill(ps, m, root, a, e);
 	if (r >= 0 && renameat(trees, tmp, trees, tree) < 0)
 		r = fail_errno(e, "name the directory '%s'", tree);
-	if (r >= 0)
-		r = sync_dir(trees) < 0 ? fail_errno(e, "write the directory 'qemu'") : 0;
-	else
+	/* The name need not outlive a loss of power: without it the tree is made again. */
+	if (r < 0)
 		(void)remove_tree_at(trees, tmp);
 	return r < 0 ? fail_in(e, r, "assemble profile '%s'", tree) : 0;
 }

@@ -36,6 +36,11 @@ int tree_link(const struct store *s, const struct profile_entry *entry, int dir,
 /* -EBADMSG unless the file has the content and the mode of the entry. */
 int tree_check(const struct profile_entry *entry, int fd);
 
+/* Makes all that @m has in the empty directory @root, verified and synced; counts in @a. */
+struct assembled;
+int tree_fill(const struct profiles *ps, const struct profile_manifest *m, int root,
+	      struct assembled *a, struct volt_error *e);
+
 static inline const char *tree_base_name(const char *path)
 {
 	const char *slash = strrchr(path, '/');
