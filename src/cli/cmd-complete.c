@@ -138,6 +138,13 @@ static void print_words(struct volt_ctx *ctx, enum word kind)
 	}
 }
 
+/* "raw|qcow2": one of these words. */
+static void print_choices(const char *kind)
+{
+	for (; *kind; kind += strcspn(kind, "|"), kind += *kind == '|')
+		(void)printf("%.*s\n", (int)strcspn(kind, "|"), kind);
+}
+
 static void print_value(struct volt_ctx *ctx, const struct poptOption *opt)
 {
 	const char *kind = opt->argDescrip ? opt->argDescrip : "";
@@ -149,6 +156,8 @@ static void print_value(struct volt_ctx *ctx, const struct poptOption *opt)
 	else if (strstr(kind, "FILE") || strcmp(kind, "DIR") == 0 ||
 		 strncmp(kind, "HOST:", 5) == 0)
 		(void)puts(":file");
+	else if (strchr(kind, '|') && !strchr(kind, '['))
+		print_choices(kind);
 }
 
 /* Skips options (and their values) from *@i on. False: the last word was reached, and
@@ -172,6 +181,17 @@ static bool skip_options(struct volt_ctx *ctx, const struct poptOption *table, i
 	return *i < argc;
 }
 
+/* In place of an image there stands a file then. */
+static bool boots_disk(const struct cmd *c, int argc, const char **argv)
+{
+	for (int i = 0; i < argc && c->words == WORD_IMAGE_FIRST; i++)
+		if (strcmp(argv[i], "--guest=disk") == 0 ||
+		    (strcmp(argv[i], "--guest") == 0 && i + 1 < argc &&
+		     strcmp(argv[i + 1], "disk") == 0))
+			return true;
+	return false;
+}
+
 static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_error *e)
 {
 	const struct cmd *c = NULL;
@@ -192,7 +212,8 @@ static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_er
 	i += words;
 	for (; skip_options(ctx, c->options, argc, argv, &i); i++) {
 		if (i == argc - 1) {
-			print_words(ctx, c->words);
+			print_words(ctx,
+				    boots_disk(c, argc, argv) ? WORD_FILE : c->words);
 		} else if (c->words == WORD_IMAGE_FIRST) {
 			(void)puts(":file"); /* the guest's words: as good as any */
 			break;

@@ -113,9 +113,20 @@ a_disk_is_kept_by_its_full_path_and_format() {
 	ok test -f "$T/$odd"
 }
 
+completion_offers_words_and_files() {
+	run volt complete -- run --guest ''
+	stdout $'linux\ndisk'
+	run volt complete -- create --hardware ''
+	stdout $'virtio\ngeneric'
+	run volt complete -- run --guest disk ''
+	stdout ':file'
+	run volt complete -- run --guest=disk --disk-format raw ''
+	stdout ':file'
+}
+
 tap_run what_is_no_disk_is_one_clear_line a_disk_that_may_not_be_written_says_so \
 	images_that_name_other_files_are_refused other_formats_are_refused_by_name \
 	what_would_have_to_be_done_inside_is_refused_by_name \
 	what_is_of_disks_only_is_refused_without_one \
 	other_machines_than_the_firmware_s_are_refused \
-	a_disk_is_kept_by_its_full_path_and_format nothing_is_left
+	a_disk_is_kept_by_its_full_path_and_format completion_offers_words_and_files nothing_is_left
