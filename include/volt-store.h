@@ -28,6 +28,131 @@ extern "C" {
 int volt_profile_select(struct volt_ctx *ctx, const char *options, char **ret,
 			struct volt_error *e);
 
+/**
+ * volt_profile_list - the profiles that are here, in all their versions
+ * @ctx: context
+ * @ret: array of {"name", "ref", "digest", "current", "assembled", "qemu_version", "arch",
+ *       "guests", "capabilities", "size", "created_at"}, by name, newest first; the current
+ *       version is the one that "name" means
+ * @e:   why it failed
+ *
+ * Return: 0 or a negative errno.
+ * Since: 0.1
+ */
+int volt_profile_list(struct volt_ctx *ctx, char **ret, struct volt_error *e);
+
+/**
+ * volt_profile_inspect - all about one profile
+ * @ctx:     context
+ * @profile: a name, whose current version is meant, or a version: NAME-DIGITS
+ * @ret:     what volt_profile_list() has of it, and {"binaries", "libraries", "firmware"}
+ *           as {"files", "bytes"}, {"own", "shared"}: bytes that other profiles have not or
+ *           have too, {"linked", "copied"}: files of the assembled tree, "path", "source",
+ *           "build_host"
+ * @e:       why it failed
+ *
+ * Return: 0 or a negative errno; -ENOENT where there is none.
+ * Since: 0.1
+ */
+int volt_profile_inspect(struct volt_ctx *ctx, const char *profile, char **ret,
+			 struct volt_error *e);
+
+/**
+ * volt_profile_resolve - have a profile assembled
+ * @ctx:     context
+ * @profile: a name or a version; one of volt's own names that is not here is first made of
+ *           what this host has installed
+ * @ret:     the absolute path of a directory with its bin/, lib/ and firmware/
+ * @e:       why it failed
+ *
+ * Return: 0 or a negative errno; -ENOENT where there is none.
+ * Since: 0.1
+ */
+int volt_profile_resolve(struct volt_ctx *ctx, const char *profile, char **ret,
+			 struct volt_error *e);
+
+/**
+ * volt_profile_build - make a profile
+ * @ctx:     context
+ * @options: {"profile", "from"}; "from" is "host" (default: what this host has installed)
+ *           or "source" (compiled from Debian's newest source package)
+ * @ret:     its version; NULL if not wanted
+ * @e:       why it failed
+ *
+ * Return: 0 or a negative errno.
+ * Since: 0.1
+ */
+int volt_profile_build(struct volt_ctx *ctx, const char *options, char **ret,
+		       struct volt_error *e);
+
+/**
+ * volt_profile_store - make a profile of a directory
+ * @ctx:       context
+ * @directory: it has bin/, lib/ and firmware/, or some of them
+ * @name:      what it will be called
+ * @ret:       its version; NULL if not wanted
+ * @e:         why it failed
+ *
+ * Return: 0 or a negative errno.
+ * Since: 0.1
+ */
+int volt_profile_store(struct volt_ctx *ctx, const char *directory, const char *name,
+		       char **ret, struct volt_error *e);
+
+/* Flags of volt_profile_verify() and volt_profile_remove() */
+#define VOLT_PROFILE_NO_REPAIR 1u
+#define VOLT_PROFILE_FORCE     2u
+
+/**
+ * volt_profile_verify - look at all files of a profile, and mend what is wrong
+ * @ctx:     context
+ * @profile: a name or a version; NULL for all
+ * @flags:   VOLT_PROFILE_NO_REPAIR only looks
+ * @ret:     array of {"profile", "path", "hash", "why", "repaired"}; NULL if not wanted
+ * @e:       why it failed
+ *
+ * An object is mended by the file that it was made of, where that is still the same.
+ *
+ * Return: how many files remain broken, or a negative errno.
+ * Since: 0.1
+ */
+int volt_profile_verify(struct volt_ctx *ctx, const char *profile, unsigned int flags,
+			char **ret, struct volt_error *e);
+
+/**
+ * volt_profile_remove - remove a version of a profile, with its tree
+ * @ctx:     context
+ * @profile: a name, whose current version is meant, or a version
+ * @flags:   VOLT_PROFILE_FORCE: also while a machine runs from it
+ * @ret:     the version; NULL if not wanted
+ * @e:       why it failed
+ *
+ * Its objects stay until volt_store_gc().
+ *
+ * Return: 0 or a negative errno; -EBUSY while a machine runs from it.
+ * Since: 0.1
+ */
+int volt_profile_remove(struct volt_ctx *ctx, const char *profile, unsigned int flags,
+			char **ret, struct volt_error *e);
+
+/**
+ * volt_profile_run - start a profile's QEMU with arguments of one's own
+ * @ctx:     context
+ * @profile: a name or a version; as for volt_profile_resolve()
+ * @options: {"arch", "volumes": ["HOST:/NAME", "HOST:/NAME:ro", …]}, or NULL
+ * @args:    QEMU's arguments, NULL ends; NULL for none
+ * @ret:     a pidfd of it, to be waited for with waitid() and closed
+ * @e:       why it failed
+ *
+ * It has the caller's stdin, stdout and stderr, and sees no other files than its own, those
+ * of "volumes" and /dev/kvm. It is killed when the calling thread ends.
+ *
+ * Return: 0 or a negative errno; -ENOENT where there is no such profile.
+ * Since: 0.1
+ */
+int volt_profile_run(struct volt_ctx *ctx, const char *profile, const char *options,
+		     const char *const *args, int *ret, struct volt_error *e);
+
 /* --- the content store --- */
 
 /**

@@ -61,7 +61,7 @@ struct volt_progress {
 /**
  * volt_log_fn - receives what is worth saying but is no error
  * @data:  as given to volt_set_log()
- * @level: as in syslog: LOG_WARNING, LOG_INFO, LOG_DEBUG
+ * @level: as in syslog: LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG
  * @line:  no newline
  */
 typedef void (*volt_log_fn)(void *data, int level, const char *line);
@@ -758,6 +758,6 @@ void volt_attach_free(struct volt_attach *a);
 }
 #endif
 
-#include "volt-store.h" /* profiles and the content store: IWYU pragma: export */
+#include "volt-store.h" /* profiles and the content store */
 
 #endif

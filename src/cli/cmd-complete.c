@@ -111,6 +111,28 @@ static int list_machines(struct volt_ctx *ctx, char **ret, struct volt_error *e)
 	return volt_machine_list(ctx, "{\"all\":true}", ret, e);
 }
 
+/* Those that volt makes itself when they are needed. */
+static void print_profile_names(void)
+{
+	(void)puts("emulate-foreign\nemulate-x86\nkvm-linux\nkvm-uefi");
+}
+
+static void print_profiles(struct volt_ctx *ctx)
+{
+	json_auto_t *all = NULL;
+	json_t *p;
+	size_t i;
+
+	print_profile_names();
+	if (ask_list(ctx, volt_profile_list, &all, NULL) < 0)
+		return;
+	json_array_foreach(all, i, p) {
+		if (json_is_true(json_object_get(p, "current")))
+			(void)puts(member(p, "name"));
+		(void)puts(member(p, "ref"));
+	}
+}
+
 static void print_words(struct volt_ctx *ctx, enum word kind)
 {
 	switch (kind) {
@@ -126,6 +148,12 @@ static void print_words(struct volt_ctx *ctx, enum word kind)
 		break;
 	case WORD_OBJECT:
 		print_names(ctx, volt_store_list);
+		break;
+	case WORD_PROFILE:
+		print_profiles(ctx);
+		break;
+	case WORD_PROFILE_NAME:
+		print_profile_names();
 		break;
 	case WORD_FILE:
 		(void)puts(":file");

@@ -13,6 +13,8 @@ enum word {
 	WORD_IMAGE_FIRST, /* an image, then what the guest runs */
 	WORD_KERNEL,
 	WORD_OBJECT,
+	WORD_PROFILE,      /* a name or a version */
+	WORD_PROFILE_NAME, /* one of volt's own */
 	WORD_FILE,
 	WORD_COMMAND
 };
@@ -41,6 +43,7 @@ extern const struct cmd *const cmds[];
 
 extern const struct cmd cmd_attach;
 extern const struct cmd cmd_build;
+extern const struct cmd cmd_cas_build;
 extern const struct cmd cmd_cas_gc;
 extern const struct cmd cmd_cas_ls;
 extern const struct cmd cmd_cas_usage;
@@ -74,7 +77,14 @@ extern const struct cmd cmd_port;
 extern const struct cmd cmd_ps;
 extern const struct cmd cmd_pull;
 extern const struct cmd cmd_push;
+extern const struct cmd cmd_qemu_build;
+extern const struct cmd cmd_qemu_ls;
+extern const struct cmd cmd_qemu_resolve;
+extern const struct cmd cmd_qemu_rm;
+extern const struct cmd cmd_qemu_run;
 extern const struct cmd cmd_qemu_select;
+extern const struct cmd cmd_qemu_show;
+extern const struct cmd cmd_qemu_verify;
 extern const struct cmd cmd_restart;
 extern const struct cmd cmd_rm;
 extern const struct cmd cmd_rmi;

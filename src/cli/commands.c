@@ -43,8 +43,16 @@ const struct cmd *const cmds[] = {
 	&cmd_kernel_default,
 	&cmd_kernel_rm,
 	/* profiles of QEMU */
+	&cmd_qemu_build,
+	&cmd_qemu_ls,
+	&cmd_qemu_show,
 	&cmd_qemu_select,
+	&cmd_qemu_resolve,
+	&cmd_qemu_verify,
+	&cmd_qemu_rm,
+	&cmd_qemu_run,
 	/* the content store */
+	&cmd_cas_build,
 	&cmd_cas_ls,
 	&cmd_cas_usage,
 	&cmd_cas_why,

@@ -20,8 +20,8 @@ static int log_level(const char *name, struct volt_error *e)
 		const char *name;
 		int level;
 	} levels[] = {
-		{ "debug", LOG_DEBUG },  { "error", LOG_ERR },       { "info", LOG_INFO },
-		{ "warn", LOG_WARNING }, { "warning", LOG_WARNING },
+		{ "debug", LOG_DEBUG }, { "error", LOG_ERR },      { "info", LOG_INFO },
+		{ "warn", LOG_NOTICE }, { "warning", LOG_NOTICE },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(levels); i++)

@@ -4,20 +4,9 @@
 #include <stdio.h>
 
 #include "base/error.h"
-#include "lib/internal.h"
-#include "profile/profile.h"
+#include "lib/profile.h"
 
 #define WHY_SIZE (KVM_WHY_SIZE + 128)
-
-static int arch_parse(const char *word, const struct profile_arch **ret,
-		      struct volt_error *e)
-{
-	*ret = profile_arch_find(word);
-	if (!*ret)
-		return fail(e, EINVAL, "architecture '%s' is not known",
-			    word ? word : "of this host");
-	return 0;
-}
 
 static int choice_parse(const char *options, struct profile_choice *c,
 			struct volt_error *e)
@@ -33,9 +22,9 @@ static int choice_parse(const char *options, struct profile_choice *c,
 	    (r = json_get_string(j, "os", &os, e)) < 0 ||
 	    (r = profile_mode_parse(mode, &c->mode, e)) < 0 ||
 	    (r = profile_os_parse(os, &c->os, e)) < 0 ||
-	    (r = arch_parse(arch, &c->guest, e)) < 0)
+	    (r = profile_arch_parse(arch, &c->guest, e)) < 0)
 		return r;
-	return arch_parse(NULL, &c->host, e);
+	return profile_arch_parse(NULL, &c->host, e);
 }
 
 /* @note is why KVM is not usable. */

@@ -6,7 +6,9 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <net/if.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/statvfs.h>
@@ -95,6 +97,26 @@ static void show_flags(const char *path)
 		       st.f_flag & ST_NOEXEC ? " noexec" : "");
 }
 
+/* "env:NAME" */
+static void show_variable(const char *name)
+{
+	const char *value = getenv(name);
+
+	printf("%s\n", value ? value : "(unset)");
+}
+
+/* "exit:STATUS", "signal:NUMBER", "wait:": until a signal comes from somewhere else. */
+static void end(const char *how, const char *number)
+{
+	(void)fflush(stdout);
+	if (strcmp(how, "exit") == 0)
+		exit(atoi(number));
+	if (strcmp(how, "signal") == 0)
+		(void)raise(atoi(number));
+	if (strcmp(how, "wait") == 0)
+		(void)pause();
+}
+
 int main(int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++) {
@@ -118,6 +140,14 @@ int main(int argc, char **argv)
 			show_ids();
 		else if (strcmp(argv[i], "network") == 0)
 			show_network();
+		else if (strcmp(argv[i], "env") == 0)
+			show_variable(arg);
+		else if (strcmp(argv[i], "next") == 0) /* the argument that follows */
+			printf("%s\n", i + 1 < argc ? argv[i + 1] : "(none)");
+		else if (strcmp(argv[i], "-L") == 0 && i + 1 < argc)
+			printf("-L %s\n", argv[++i]);
+		else if (arg)
+			end(argv[i], arg);
 	}
 	return 0;
 }

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "lib/profile.h"
+#include "profile/build.h"
+#include "profile/verify.h"
+#include "profile/versions.h"
+
+/* -- making ---------------------------------------------------------------------- */
+
+/* The name of the version that @m is. */
+static int version_of(const struct profiles *ps, const struct profile_manifest *m,
+		      char **ret, struct volt_error *e)
+{
+	char tree[PROFILE_TREE_SIZE];
+
+	return ret ? profile_find(ps, profile_tree_name(m, tree), ret, e) : 0;
+}
+
+int volt_profile_build(struct volt_ctx *ctx, const char *options, char **ret,
+		       struct volt_error *e)
+{
+	static const char *const known[] = { "profile", "from", NULL };
+	_cleanup_(profile_manifest_freep) struct profile_manifest *m = NULL;
+	const char *word = NULL, *from = "host";
+	json_auto_t *j = NULL;
+	enum profile_name name;
+	struct profiles ps;
+	int r;
+
+	if ((r = document_parse(options, known, &j, e)) < 0 ||
+	    (r = json_get_string(j, "profile", &word, e)) < 0 ||
+	    (r = json_get_string(j, "from", &from, e)) < 0 ||
+	    (r = profile_name_parse(word, &name, e)) < 0)
+		return r;
+	if (strcmp(from, "host") != 0)
+		return fail(e, EINVAL, "a profile is not built from '%s': use 'host'",
+			    from);
+	r = ctx_profiles(ctx, &ps, e);
+	if (r == 0)
+		r = profile_build_host(&ps, name, &m, e);
+	return r < 0 ? r : version_of(&ps, m, ret, e);
+}
+
+int volt_profile_store(struct volt_ctx *ctx, const char *directory, const char *name,
+		       char **ret, struct volt_error *e)
+{
+	const struct profile_about about = { .name = name };
+	_cleanup_(profile_manifest_freep) struct profile_manifest *m = NULL;
+	_cleanup_free_ char *path = realpath(directory, NULL);
+	_cleanup_close_ int fd = -1;
+	struct profiles ps;
+	int r;
+
+	if (!path)
+		return fail_errno(e, "open directory '%s'", directory);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return fail_errno(e, "open directory '%s'", directory);
+	r = ctx_profiles(ctx, &ps, e);
+	if (r == 0)
+		r = profile_store_directory(&ps, &about, fd, path, &m, e);
+	return r < 0 ? r : version_of(&ps, m, ret, e);
+}
+
+/* -- verifying ------------------------------------------------------------------- */
+
+static void add_damage(void *data, const struct profile_damage *d)
+{
+	(void)json_array_append_new(
+		data, json_pack("{s:s, s:s, s:s, s:s, s:b, s:s}", "profile", d->profiles,
+				"path", d->path, "hash", d->object, "why", d->why,
+				"repaired", d->repaired, "how", d->from ? d->from : ""));
+}
+
+int volt_profile_verify(struct volt_ctx *ctx, const char *profile, unsigned int flags,
+			char **ret, struct volt_error *e)
+{
+	bool repair = !(flags & VOLT_PROFILE_NO_REPAIR);
+	_cleanup_free_ char *ref = NULL;
+	json_auto_t *list = json_array();
+	struct profile_check n = { 0 };
+	struct profiles ps;
+	int r;
+
+	if (flags & ~VOLT_PROFILE_NO_REPAIR)
+		return fail(e, EINVAL, "verify profiles: there are no flags %#x", flags);
+	r = ctx_profiles(ctx, &ps, e);
+	if (r == 0 && profile)
+		r = profile_find(&ps, profile, &ref, e);
+	if (r == 0)
+		r = profile_verify(&ps, ref, repair, add_damage, list, &n, e);
+	if (r == 0 && json_array_size(list) != n.bad)
+		return fail_oom(e);
+	return answer(r < 0 ? r : (int)(n.bad - n.repaired), TAKE_PTR(list), ret, e);
+}
