@@ -170,8 +170,8 @@ int volt_set_qemu(struct volt_ctx *ctx, const char *directory, struct volt_error
 /**
  * volt_info - what this installation is and holds
  * @ctx: context
- * @ret: {"version", "root", "run", "host", "accel", "programs", "store", "machines"} as an
- *       object; "machines" counts them by status
+ * @ret: {"version", "root", "run", "host", "accel", "programs", "profiles", "store",
+ *       "machines"} as an object; "machines" counts them by status
  * @e:   why it failed
  *
  * Return: 0 or a negative errno.

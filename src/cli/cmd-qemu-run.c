@@ -22,7 +22,8 @@ static const char *arch, **volumes;
 static const struct poptOption options[] = {
 	{ "arch", 0, POPT_ARG_STRING, &arch, 0,
 	  "The QEMU for guests of this architecture", "ARCH" },
-	{ "volume", 'v', POPT_ARG_ARGV, &volumes, 0,
+	/* no letter: who forgets "--" before -version would hear of a volume "ersion" */
+	{ "volume", 0, POPT_ARG_ARGV, &volumes, 0,
 	  "Let it see a file or directory of this host", "HOST:/NAME[:ro|rw]" },
 	POPT_TABLEEND
 };

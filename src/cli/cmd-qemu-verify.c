@@ -19,6 +19,10 @@ static void print_damage(const json_t *d)
 	bool repaired = json_is_true(json_object_get(d, "repaired"));
 	const char *how = member(d, "how");
 
+	if (!*member(d, "path")) { /* the reason names the profile */
+		(void)puts(member(d, "why"));
+		return;
+	}
 	(void)printf("%s: %s: %s%s%s\n", member(d, "profile"), member(d, "path"),
 		     member(d, "why"),
 		     repaired ? "; repaired from "

@@ -20,8 +20,8 @@
 #include "base/spawn.h"
 #include "image/platform.h"
 #include "lib/host.h"
-#include "lib/internal.h"
-#include "profile/profile.h"
+#include "lib/profile.h"
+#include "profile/versions.h"
 #include "store/gc.h"
 
 #define SPACE_LOW    (1ull << 30)
@@ -88,6 +88,53 @@ static void check_qemu(struct doctor *d)
 		report(d, "virtiofsd", WARNING, "not found",
 		       "volumes go through 9p, which is slower; apt install "
 		       "qemu-system-common");
+}
+
+/* The profile that a machine of this host's architecture gets. */
+static int usual_profile(struct doctor *d, enum profile_name *ret, struct volt_error *e)
+{
+	struct profile_choice c = { .guest = profile_arch_find(NULL) };
+	char note[KVM_WHY_SIZE];
+	enum accel accel;
+	int r;
+
+	if (!c.guest)
+		return fail(e, ENOTSUP, "this host's architecture is not known");
+	c.host = c.guest;
+	r = accel_choose(ACCEL_AUTO, NULL, d->ctx->runfd, &accel, note, e);
+	c.kvm_usable = r == 0 && accel == ACCEL_KVM;
+	return r < 0 ? r : profile_select(&c, ret, e);
+}
+
+/* One that is not here is no fault: it is made when it is needed. */
+static void check_profile(struct doctor *d)
+{
+	_cleanup_(profile_manifest_freep) struct profile_manifest *m = NULL;
+	_cleanup_free_ char *ref = NULL;
+	enum profile_name name = 0;
+	struct volt_error e = { 0 };
+	struct profiles ps;
+	char found[320];
+	int r;
+
+	if ((r = ctx_profiles(d->ctx, &ps, &e)) == 0 &&
+	    (r = usual_profile(d, &name, &e)) == 0 &&
+	    (r = profile_find(&ps, profile_name_text(name), &ref, &e)) == 0)
+		r = profile_read(&ps, ref, &m, &e);
+	if (r == -ENOENT && !ref) {
+		(void)snprintf(found, sizeof(found),
+			       "'%s' is not here yet: it is made of this host's QEMU "
+			       "when a machine needs it",
+			       profile_name_text(name));
+		report(d, "profile", GOOD, found, "");
+		return;
+	}
+	if (r == 0)
+		(void)snprintf(found, sizeof(found), "%s%s%s", ref,
+			       m->version ? ", version " : "",
+			       m->version ? m->version : "");
+	report(d, "profile", r < 0 ? BAD : GOOD, r < 0 ? e.msg : found,
+	       "volt qemu rm --force what is broken, then volt qemu build it again");
 }
 
 static void check_program(struct doctor *d, const char *name, enum verdict otherwise,
@@ -210,6 +257,7 @@ int volt_doctor(struct volt_ctx *ctx, char **ret, struct volt_error *e)
 		return fail_oom(e);
 	check_kvm(&d);
 	check_qemu(&d);
+	check_profile(&d);
 	check_kernel(&d);
 	check_program(&d, "passt", WARNING,
 		      "ports go through QEMU's own network, which is slower; apt install "

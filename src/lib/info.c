@@ -7,8 +7,8 @@
 #include "base/error.h"
 #include "image/platform.h"
 #include "lib/host.h"
-#include "lib/internal.h"
-#include "profile/profile.h"
+#include "lib/profile.h"
+#include "profile/versions.h"
 #include "store/gc.h"
 
 static json_t *host_info(void)
@@ -63,6 +63,24 @@ static json_t *programs_info(struct volt_ctx *ctx)
 	return j;
 }
 
+/* Current versions. */
+static json_t *profiles_info(struct volt_ctx *ctx)
+{
+	_cleanup_(profile_list_done) struct profile_list l = { 0 };
+	json_t *j = json_array();
+	struct profiles ps;
+
+	if (ctx_profiles(ctx, &ps, NULL) < 0 || profile_list(&ps, &l, NULL) < 0)
+		return j;
+	for (size_t i = 0; i < l.n; i++)
+		if (l.v[i].current)
+			(void)json_array_append_new(
+				j, json_pack("{s:s, s:s, s:s?}", "name", l.v[i].m->name,
+					     "ref", l.v[i].ref, "qemu_version",
+					     l.v[i].m->version));
+	return j;
+}
+
 static int store_info(struct volt_ctx *ctx, json_t **ret, struct volt_error *e)
 {
 	struct store_usage u = { 0 };
@@ -106,9 +124,10 @@ int volt_info(struct volt_ctx *ctx, char **ret, struct volt_error *e)
 		return r;
 	}
 	return answer(0,
-		      json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "version",
-				VERSION, "root", ctx->root, "run", ctx->run, "host",
-				host_info(), "accel", accel_info(ctx), "programs",
-				programs_info(ctx), "store", store, "machines", machines),
+		      json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}",
+				"version", VERSION, "root", ctx->root, "run", ctx->run,
+				"host", host_info(), "accel", accel_info(ctx), "programs",
+				programs_info(ctx), "profiles", profiles_info(ctx),
+				"store", store, "machines", machines),
 		      ret, e);
 }

@@ -6,10 +6,12 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/strv.h"
 #include "lib/profile.h"
 #include "profile/build.h"
 #include "profile/verify.h"
 #include "profile/versions.h"
+#include "store/ref.h"
 
 /* -- making ---------------------------------------------------------------------- */
 
@@ -78,6 +80,33 @@ static void add_damage(void *data, const struct profile_damage *d)
 				"repaired", d->repaired, "how", d->from ? d->from : ""));
 }
 
+/* Manifests that cannot be read: whatever they name, nobody can look at it. */
+static int find_unreadable(const struct profiles *ps, json_t *list, uint64_t *n,
+			   struct volt_error *e)
+{
+	_cleanup_strv_ struct strv refs = { 0 };
+	int r = ref_list(ps->store, NULL, &refs, e);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < refs.n && r >= 0; i++) {
+		_cleanup_(profile_manifest_freep) struct profile_manifest *m = NULL;
+		struct volt_error why = { 0 };
+
+		r = profile_read(ps, refs.v[i], &m, &why);
+		if (r == -EINVAL || r == -ENOENT) /* another's, or removed since */
+			r = 0;
+		if (r >= 0)
+			continue;
+		(*n)++;
+		r = json_array_append_new(
+			list, json_pack("{s:s, s:s, s:s, s:s, s:b, s:s}", "profile",
+					refs.v[i], "path", "", "hash", "", "why", why.msg,
+					"repaired", false, "how", ""));
+	}
+	return r < 0 ? fail_oom(e) : 0;
+}
+
 int volt_profile_verify(struct volt_ctx *ctx, const char *profile, unsigned int flags,
 			char **ret, struct volt_error *e)
 {
@@ -86,6 +115,7 @@ int volt_profile_verify(struct volt_ctx *ctx, const char *profile, unsigned int 
 	json_auto_t *list = json_array();
 	struct profile_check n = { 0 };
 	struct profiles ps;
+	uint64_t unreadable = 0;
 	int r;
 
 	if (flags & ~VOLT_PROFILE_NO_REPAIR)
@@ -97,5 +127,8 @@ int volt_profile_verify(struct volt_ctx *ctx, const char *profile, unsigned int 
 		r = profile_verify(&ps, ref, repair, add_damage, list, &n, e);
 	if (r == 0 && json_array_size(list) != n.bad)
 		return fail_oom(e);
-	return answer(r < 0 ? r : (int)(n.bad - n.repaired), TAKE_PTR(list), ret, e);
+	if (r == 0 && !profile)
+		r = find_unreadable(&ps, list, &unreadable, e);
+	return answer(r < 0 ? r : (int)(n.bad - n.repaired + unreadable), TAKE_PTR(list),
+		      ret, e);
 }

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "profile/assemble.h"
 #include "profile/versions.h"
+#include "store/ref.h"
 
 int ctx_profiles(struct volt_ctx *ctx, struct profiles *ret, struct volt_error *e)
 {
@@ -241,6 +242,19 @@ int volt_profile_resolve(struct volt_ctx *ctx, const char *profile, char **ret,
 	return r;
 }
 
+/* What its tree is called nobody can tell; the ref and the tag are what stands in the way of
+ * everything else. */
+static int remove_broken(const struct profiles *ps, const char *ref, struct volt_error *e)
+{
+	_cleanup_free_ char *name = profile_ref_label(ref), *tagged = NULL;
+	int r = 0;
+
+	if (name && ref_tag_read(ps->store, name, &tagged, NULL) == 0 &&
+	    strcmp(tagged, ref) == 0)
+		r = ref_tag_remove(ps->store, name, e);
+	return r < 0 ? r : ref_remove(ps->store, NULL, ref, e);
+}
+
 int volt_profile_remove(struct volt_ctx *ctx, const char *profile, unsigned int flags,
 			char **ret, struct volt_error *e)
 {
@@ -252,8 +266,12 @@ int volt_profile_remove(struct volt_ctx *ctx, const char *profile, unsigned int 
 		return fail(e, EINVAL, "remove '%s': there are no flags %#x", profile,
 			    flags);
 	if ((r = ctx_profiles(ctx, &ps, e)) < 0 ||
-	    (r = profile_find(&ps, profile, &ref, e)) < 0 ||
-	    (r = profile_remove(&ps, ref, flags & VOLT_PROFILE_FORCE, e)) < 0)
+	    (r = profile_find(&ps, profile, &ref, e)) < 0)
+		return r;
+	r = profile_remove(&ps, ref, flags & VOLT_PROFILE_FORCE, e);
+	if (r == -EBADMSG && (flags & VOLT_PROFILE_FORCE))
+		r = remove_broken(&ps, ref, e);
+	if (r < 0)
 		return r;
 	if (ret)
 		*ret = TAKE_PTR(ref);

@@ -30,6 +30,8 @@ int profile_read(const struct profiles *ps, const char *ref,
 	r = ref_read(ps->store, NULL, ref, &j, e);
 	if (r >= 0)
 		r = profile_manifest_from_json(j, ref, &m, e);
+	if (r == -EBADMSG)
+		return fail_in(e, r, "profile '%s' is broken", ref);
 	if (r < 0)
 		return r;
 	free(m->name);

@@ -269,7 +269,19 @@ a_manifest_that_is_broken_is_named() {
 		>"$VOLT_ROOT/cas/refs/$version.json"
 	run volt qemu resolve other
 	status 125
-	stderr_like "^volt qemu resolve: .*other-"
+	one_line_error "profile '$version' is broken: .*lib/\.\./\.\./x"
+	run volt qemu verify
+	status 1
+	stdout_like "^profile '$version' is broken: "
+	is "$(wc -l <"$T/out")" 1 findings
+	run volt qemu rm other
+	status 125
+	run volt qemu rm --force other
+	status 0
+	stdout "$version"
+	run volt qemu verify
+	status 0
+	stderr ''
 }
 
 verify_mends_from_the_source_and_says_so() {
@@ -391,20 +403,20 @@ run_shows_nothing_but_the_profile() {
 run_shows_volumes_by_the_name_they_are_given() {
 	build mine
 	echo hello >"$T/file"
-	run volt qemu run -v "$T/file:/disk" mine -v "$T:/some/dir:ro" -- text:/disk write:/disk \
+	run volt qemu run --volume "$T/file:/disk" mine --volume "$T:/some/dir:ro" -- text:/disk write:/disk \
 		text:/some/dir/file write:/some/dir/file
 	status 0
 	is "$(grep -v '^-L' "$T/out" | tr '\n' ' ')" 'hello ok hello EROFS ' 'what it could do'
 	local v
 	for v in "$T/file" "$T/file:disk" ":/disk" "$T/file:/disk:rx" "$T/file:/"; do
-		run volt qemu run -v "$v" mine
+		run volt qemu run --volume "$v" mine
 		status 125
 		one_line_error "'$v'"
 	done
-	run volt qemu run -v "$T/nothing:/disk" mine
+	run volt qemu run --volume "$T/nothing:/disk" mine
 	status 125
 	one_line_error "'$T/nothing'"
-	run volt qemu run -v "$T:/qemu" mine
+	run volt qemu run --volume "$T:/qemu" mine
 	status 125
 	one_line_error "'/qemu' is where QEMU itself is"
 }
@@ -423,6 +435,9 @@ run_wants_a_guest_that_the_profile_has() {
 	run volt qemu run mine --frobnicate
 	status 125
 	one_line_error "'--frobnicate'"
+	run volt qemu run mine -version # which QEMU takes behind -- only
+	status 125
+	one_line_error "unknown option '-version'"
 }
 
 run_hands_signals_on_and_ends_with_its_caller() {
@@ -446,6 +461,25 @@ run_hands_signals_on_and_ends_with_its_caller() {
 	wait_for 30 test ! -e "/proc/${child% }"
 }
 
+doctor_and_info_tell_about_profiles() {
+	local name
+	name=$(volt qemu select -q)
+	start_anew
+	run volt doctor --format json
+	like "$(jq -r '.[] | select(.check == "profile") | .status + " " + .found' "$T/out")" \
+		"^ok '$name' is not here yet: " 'doctor without a profile'
+	build "$name"
+	run volt doctor --format json
+	is "$(jq -r '.[] | select(.check == "profile") | .status + " " + .found' "$T/out")" \
+		"ok $version" 'doctor with a profile'
+	is "$(volt info | jq -c '.profiles | map([.name, .ref])')" "[[\"$name\",\"$version\"]]" info
+	echo '{' >"$VOLT_ROOT/cas/refs/$version.json"
+	run volt doctor --format json
+	status 1
+	like "$(jq -r '.[] | select(.check == "profile") | .status + " " + .found' "$T/out")" \
+		"^error .*$version" 'doctor with a broken one'
+}
+
 completion_offers_profiles() {
 	build mine
 	run volt complete qemu show ''
@@ -465,4 +499,5 @@ tap_run select_follows_mode_architecture_and_system select_says_why \
 	verify_mends_from_the_source_and_says_so verify_exits_with_1_where_the_source_is_gone \
 	rm_removes_versions run_passes_arguments_and_the_status run_shows_nothing_but_the_profile \
 	run_shows_volumes_by_the_name_they_are_given run_wants_a_guest_that_the_profile_has \
-	run_hands_signals_on_and_ends_with_its_caller completion_offers_profiles
+	run_hands_signals_on_and_ends_with_its_caller doctor_and_info_tell_about_profiles \
+	completion_offers_profiles
