@@ -74,8 +74,12 @@ int volt_profile_resolve(struct volt_ctx *ctx, const char *profile, char **ret,
 /**
  * volt_profile_build - make a profile
  * @ctx:     context
- * @options: {"profile", "from"}; "from" is "host" (default: what this host has installed)
- *           or "source" (compiled from Debian's newest source package)
+ * @options: {"profile", "from", "source", "jobs"}; "from" is "host" (default: what this host
+ *           has installed) or "source": compiled as volt's recipe for the profile says,
+ *           which takes minutes, from @source (a directory, a tar archive or a .dsc; default:
+ *           Debian's package, by apt), so many files at once as "jobs" says. SIGHUP, SIGINT,
+ *           SIGQUIT and SIGTERM, where the caller has blocked them, end that with -EINTR and
+ *           stay pending
  * @ret:     its version; NULL if not wanted
  * @e:       why it failed
  *

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "cli/cmd.h"
+#include "cli/hold.h"
 #include "cli/progress.h"
 #include "cli/registry.h"
 
@@ -25,6 +26,7 @@ static const struct poptOption options[] = {
 static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_error *e)
 {
 	json_auto_t *j = json_object();
+	sigset_t mask;
 	int r = 0;
 
 	if (jobs < 0 || jobs > 1024)
@@ -36,7 +38,10 @@ static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_er
 		r = -1;
 	if (!quiet)
 		progress_steps(ctx);
-	return make_and_print(ctx, j, r, volt_kernel_build, e);
+	hold_signals(&mask);
+	r = make_and_print(ctx, j, r, volt_kernel_build, e);
+	release_signals(&mask);
+	return r;
 }
 
 const struct cmd cmd_kernel_build = {

@@ -1,34 +1,55 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
+#include <errno.h>
 #include <stdio.h>
 
+#include "base/error.h"
 #include "cli/cmd.h"
+#include "cli/hold.h"
 #include "cli/progress.h"
 #include "cli/registry.h"
 
-static const char *from;
-static int quiet;
+static const char *from, *source;
+static int jobs, quiet;
 
 static const struct poptOption options[] = {
 	{ "from", 0, POPT_ARG_STRING, &from, 0,
-	  "host (default): of the QEMU that is installed here", "WHAT" },
+	  "host (default): of the QEMU that is installed here; source: compile it",
+	  "WHAT" },
+	{ "jobs", 'j', POPT_ARG_INT, &jobs, 0, "Compile so many files at once", "N" },
 	{ "quiet", 'q', POPT_ARG_NONE, &quiet, 0, "Show no progress", NULL },
+	{ "source", 0, POPT_ARG_STRING, &source, 0,
+	  "Sources, a directory, tar archive or .dsc; else Debian's", "FILE" },
 	POPT_TABLEEND
 };
+
+static int build(struct volt_ctx *ctx, const char *profile, struct volt_error *e)
+{
+	json_auto_t *j = json_object();
+	sigset_t mask;
+	int r = 0;
+
+	if (jobs)
+		r = json_object_set_new(j, "jobs", json_integer(jobs));
+	if (r < 0 || put_word(j, "profile", profile) < 0 ||
+	    put_word(j, "from", from) < 0 || put_word(j, "source", source) < 0)
+		r = -1;
+	hold_signals(&mask);
+	r = make_and_print(ctx, j, r, volt_profile_build, e);
+	release_signals(&mask);
+	return r;
+}
 
 static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_error *e)
 {
 	int status = 0;
 
+	if (jobs < 0 || jobs > 1024)
+		return fail(e, EINVAL, "option '--jobs': %d is not from 1 to 1024", jobs);
 	if (!quiet)
 		progress_steps(ctx);
 	for (int i = 0; i < argc; i++) {
-		json_auto_t *j = json_object();
-		int r = 0;
-
-		if (put_word(j, "profile", argv[i]) < 0 || put_word(j, "from", from) < 0)
-			r = -1;
-		if (make_and_print(ctx, j, r, volt_profile_build, e) == 0)
+		if (build(ctx, argv[i], e) == 0)
 			continue;
 		(void)fprintf(stderr, "volt qemu build: %s\n", e->msg);
 		status = EXIT_VOLT;
@@ -39,7 +60,7 @@ static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_er
 const struct cmd cmd_qemu_build = {
 	.name = "qemu build",
 	.args = "PROFILE...",
-	.help = "Make profiles of the QEMU that is installed here",
+	.help = "Make profiles of the QEMU that is installed here, or from source",
 	.options = options,
 	.min_args = 1,
 	.max_args = -1,

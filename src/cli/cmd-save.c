@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "cli/cmd.h"
+#include "cli/hold.h"
 #include "cli/progress.h"
 
 static const char *format = "docker-archive", *output;
@@ -24,19 +24,6 @@ static const struct poptOption options[] = {
 	{ "quiet", 'q', POPT_ARG_NONE, &quiet, 0, "Show no progress", NULL },
 	POPT_TABLEEND
 };
-
-/* A half-made file must go before a signal ends us: no later command would look for it. Not
- * for long: a ctrl-c ends what writes, which gets it too. */
-static void hold_signals(sigset_t *ret)
-{
-	static const int signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
-	sigset_t set;
-
-	(void)sigemptyset(&set);
-	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
-		(void)sigaddset(&set, signals[i]);
-	(void)sigprocmask(SIG_BLOCK, &set, ret);
-}
 
 /* The library writes files that are whole or not there, so one is made first, in a
  * directory that nobody else can write to. */
@@ -85,7 +72,7 @@ static int save_to_stdout(struct volt_ctx *ctx, const char *image, struct volt_e
 			    "'--output FILE'");
 	hold_signals(&mask);
 	r = make_file(ctx, image, &fd, e);
-	(void)sigprocmask(SIG_SETMASK, &mask, NULL);
+	release_signals(&mask);
 	if (r < 0)
 		return r;
 	progress_clear();
@@ -108,7 +95,7 @@ static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_er
 		return save_to_stdout(ctx, argv[0], e);
 	hold_signals(&mask);
 	r = volt_image_save(ctx, argv[0], output, format, e);
-	(void)sigprocmask(SIG_SETMASK, &mask, NULL);
+	release_signals(&mask);
 	return r;
 }
 

@@ -101,3 +101,15 @@ int find_kernel_config(const char *arch, char **ret, struct volt_error *e)
 	r = find_file(built, installed, R_OK, ret, e);
 	return r < 0 ? fail_in(e, r, "no kernel configuration for %s", arch) : r;
 }
+
+int find_recipe(const char *profile, char **ret, struct volt_error *e)
+{
+	char built[PATH_MAX], installed[PATH_MAX];
+	int r;
+
+	(void)snprintf(built, sizeof(built), "profiles/%s.recipe", profile);
+	(void)snprintf(installed, sizeof(installed), "%s/profiles/%s.recipe", PKGDATADIR,
+		       profile);
+	r = find_file(built, installed, R_OK, ret, e);
+	return r < 0 ? fail_in(e, r, "no recipe for profile '%s'", profile) : r;
+}

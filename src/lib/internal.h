@@ -54,6 +54,7 @@ int attach_wrap(struct volt_machine *m, struct attach *a, struct volt_attach **r
 int find_supervisor(char **ret, struct volt_error *e);
 int find_init(const char *arch, char **ret, struct volt_error *e);
 int find_kernel_config(const char *arch, char **ret, struct volt_error *e);
+int find_recipe(const char *profile, char **ret, struct volt_error *e);
 
 /* Is there the kernel @name (NULL: the default one) for @arch (NULL: the host's)? -ENOENT
  * says what to do. */

@@ -9,6 +9,7 @@
 #include "base/strv.h"
 #include "lib/profile.h"
 #include "profile/build.h"
+#include "profile/source.h"
 #include "profile/verify.h"
 #include "profile/versions.h"
 #include "store/ref.h"
@@ -24,15 +25,47 @@ static int version_of(const struct profiles *ps, const struct profile_manifest *
 	return ret ? profile_find(ps, profile_tree_name(m, tree), ret, e) : 0;
 }
 
+static int build_source(const struct profiles *ps, enum profile_name name,
+			const json_t *j, struct profile_manifest **ret,
+			struct volt_error *e)
+{
+	_cleanup_free_ char *recipe = NULL;
+	struct profile_source o = { 0 };
+	int64_t jobs = 0;
+	int r;
+
+	if ((r = json_get_string(j, "source", &o.source, e)) < 0 ||
+	    (r = json_get_int(j, "jobs", 1, 1024, &jobs, e)) < 0 ||
+	    (r = find_recipe(profile_name_text(name), &recipe, e)) < 0)
+		return r;
+	o.jobs = (unsigned int)jobs;
+	o.recipe = recipe;
+	return profile_build_source(ps, name, &o, ret, e);
+}
+
+static int build_host(const struct profiles *ps, enum profile_name name, const json_t *j,
+		      struct profile_manifest **ret, struct volt_error *e)
+{
+	static const char *const others[] = { "source", "jobs" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		if (json_object_get(j, others[i]))
+			return fail(e, EINVAL,
+				    "'%s' is for profiles that are built from 'source'",
+				    others[i]);
+	return profile_build_host(ps, name, ret, e);
+}
+
 int volt_profile_build(struct volt_ctx *ctx, const char *options, char **ret,
 		       struct volt_error *e)
 {
-	static const char *const known[] = { "profile", "from", NULL };
+	static const char *const known[] = { "profile", "from", "source", "jobs", NULL };
 	_cleanup_(profile_manifest_freep) struct profile_manifest *m = NULL;
 	const char *word = NULL, *from = "host";
 	json_auto_t *j = NULL;
 	enum profile_name name;
 	struct profiles ps;
+	bool source;
 	int r;
 
 	if ((r = document_parse(options, known, &j, e)) < 0 ||
@@ -40,12 +73,14 @@ int volt_profile_build(struct volt_ctx *ctx, const char *options, char **ret,
 	    (r = json_get_string(j, "from", &from, e)) < 0 ||
 	    (r = profile_name_parse(word, &name, e)) < 0)
 		return r;
-	if (strcmp(from, "host") != 0)
-		return fail(e, EINVAL, "a profile is not built from '%s': use 'host'",
+	source = strcmp(from, "source") == 0;
+	if (!source && strcmp(from, "host") != 0)
+		return fail(e, EINVAL,
+			    "a profile is not built from '%s': use 'host' or 'source'",
 			    from);
 	r = ctx_profiles(ctx, &ps, e);
 	if (r == 0)
-		r = profile_build_host(&ps, name, &m, e);
+		r = (source ? build_source : build_host)(&ps, name, j, &m, e);
 	return r < 0 ? r : version_of(&ps, m, ret, e);
 }
 
