@@ -99,7 +99,9 @@ static int on_tpm_exit(sd_event_source *source, const siginfo_t *si, void *data)
 static int start_tpm(struct sup *s, const struct channels *c, int *ret,
 		     struct volt_error *e)
 {
-	struct jail_user user = jail_user(s->m->id, s->accel, s->run.profile->qemu);
+	const struct profile *p = s->run.profile;
+	struct jail_user user =
+		jail_user(s->m->id, s->accel, p->root >= 0 ? NULL : p->qemu);
 	struct tpm_with with = { .dirfd = s->m->dirfd,
 				 .uid = user.uid,
 				 .gid = user.gid,
@@ -111,9 +113,8 @@ static int start_tpm(struct sup *s, const struct channels *c, int *ret,
 
 	if (s->spec->disk.no_tpm)
 		return 0;
-	if (!(s->run.profile->capabilities & PROFILE_CAN_TPM))
-		return fail(e, ENOTSUP, "profile '%s' has no TPM: use --no-tpm",
-			    s->run.profile->name);
+	if (!(p->capabilities & PROFILE_CAN_TPM))
+		return fail(e, ENOTSUP, "profile '%s' has no TPM: use --no-tpm", p->name);
 	return tpm_start(&with, ret, &s->run.tpm, e);
 }
 
