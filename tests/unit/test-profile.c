@@ -67,6 +67,68 @@ static void a17_selection_follows_the_table(void)
 	}
 }
 
+/* What the rules say, written down once more and in another way: for every combination. */
+static int expected(const struct profile_choice *c)
+{
+	bool x86 = strcmp(c->guest->name, "x86_64") == 0 ||
+		   strcmp(c->guest->name, "i386") == 0;
+	bool native = c->guest->runs_on && strcmp(c->guest->runs_on, c->host->name) == 0;
+	int kvm = c->os == PROFILE_OS_WINDOWS || c->os == PROFILE_OS_UEFI
+			  ? PROFILE_KVM_UEFI
+			  : PROFILE_KVM_LINUX;
+	int tcg = x86 ? PROFILE_EMULATE_X86 : PROFILE_EMULATE_FOREIGN;
+
+	switch (c->mode) {
+	case PROFILE_HYBRID_EMULATED:
+		return tcg;
+	case PROFILE_HYBRID_KVM:
+		return native ? kvm : -ENOTSUP;
+	case PROFILE_AUTO:
+		break;
+	}
+	return native && c->kvm_usable ? kvm : tcg;
+}
+
+static const char *const all_archs[] = { "arm",     "arm64",    "i386",   "mips",
+					 "mips64",  "mips64el", "mipsel", "ppc64",
+					 "ppc64le", "riscv64",  "s390x",  "x86_64" };
+
+/* A17, A19: mode x guest architecture x system x host architecture x usable KVM. */
+static void a17_every_combination_has_its_profile(void)
+{
+	const size_t archs = ARRAY_SIZE(all_archs);
+	const size_t oses = PROFILE_OS_UEFI + 1, modes = PROFILE_HYBRID_EMULATED + 1;
+	size_t n = modes * archs * oses * archs * 2, native = 0;
+
+	CHECK_INT(n, 3 * 12 * 4 * 12 * 2);
+	for (size_t i = 0; i < n; i++) {
+		const struct profile_choice c = {
+			.kvm_usable = i % 2,
+			.mode = (enum profile_mode)(i / 2 % modes),
+			.os = (enum profile_os)(i / 2 / modes % oses),
+			.guest = profile_arch_find(
+				all_archs[i / 2 / modes / oses % archs]),
+			.host = profile_arch_find(
+				all_archs[i / 2 / modes / oses / archs]),
+		};
+		enum profile_name name = PROFILE_KVM_LINUX;
+		struct volt_error e = { 0 };
+		int r;
+
+		CHECK(c.guest && c.host);
+		r = profile_select(&c, &name, &e);
+		if ((r < 0 ? r : (int)name) != expected(&c))
+			printf("# %s, %s, %s on %s, KVM %d\n", profile_mode_text(c.mode),
+			       c.guest->name, profile_os_text(c.os), c.host->name,
+			       c.kvm_usable);
+		CHECK_INT(r < 0 ? r : (int)name, expected(&c));
+		native += r == 0 && name <= PROFILE_KVM_UEFI;
+	}
+	/* arm64, ppc64le, riscv64, s390x, x86_64 on themselves and i386 on x86_64: each by
+	 * KVM in 4 systems, with hybrid-kvm twice and with auto once. */
+	CHECK_INT(native, 6 * 4 * 3);
+}
+
 static void a17_unknown_words_are_errors(void)
 {
 	static const char *const words[] = { "",          "kvm",
@@ -271,6 +333,7 @@ static void own_qemu_is_taken_from_its_directory_alone(void)
 int main(void)
 {
 	RUN(a17_selection_follows_the_table);
+	RUN(a17_every_combination_has_its_profile);
 	RUN(a17_unknown_words_are_errors);
 	RUN(every_word_parses_to_itself);
 	RUN(a19_architectures_come_from_a_table);
