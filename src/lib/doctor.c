@@ -88,6 +88,11 @@ static void check_qemu(struct doctor *d)
 		report(d, "virtiofsd", WARNING, "not found",
 		       "volumes go through 9p, which is slower; apt install "
 		       "qemu-system-common");
+	if (p->uefi_code)
+		report(d, "UEFI", GOOD, p->uefi_code, "");
+	else
+		report(d, "UEFI", WARNING, "not found",
+		       "no disk can be booted; apt install ovmf");
 }
 
 /* The profile that a machine of this host's architecture gets. */
@@ -265,6 +270,8 @@ int volt_doctor(struct volt_ctx *ctx, char **ret, struct volt_error *e)
 	check_program(&d, "skopeo", BAD, "no image can be fetched; apt install skopeo");
 	check_program(&d, "buildah", WARNING,
 		      "no Containerfile can be built; apt install buildah");
+	check_program(&d, "swtpm", WARNING,
+		      "disks boot with --no-tpm only; apt install swtpm");
 	check_namespaces(&d);
 	check_space(&d);
 	check_store(&d);

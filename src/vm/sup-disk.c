@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 
 #include "base/error.h"
@@ -86,12 +87,20 @@ static int open_firmware(const struct profile *p, const char *path, struct volt_
 	return fd;
 }
 
+/* Its own end is no news then, nor is that of what ends with it. */
+static bool qemu_has_ended(const struct sup *s)
+{
+	struct pollfd p = { .fd = s->run.qemu_pidfd, .events = POLLIN };
+
+	return !run_is_up(s) || poll(&p, 1, 0) != 0;
+}
+
 static int on_tpm_exit(sd_event_source *source, const siginfo_t *si, void *data)
 {
 	static const char text[] = "the TPM has ended";
 	struct sup *s = data;
 
-	if (s->run.qemu && s->run.outcome == OUTCOME_NONE && !s->stop_wanted)
+	if (!qemu_has_ended(s) && s->run.outcome == OUTCOME_NONE && !s->stop_wanted)
 		console_say(s->console, "volt: ", text, sizeof(text) - 1);
 	return 0;
 }

@@ -27,7 +27,8 @@ static int connect_client(void)
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	(void)snprintf(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d/" ID "/vnc", run);
+	(void)snprintf(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d/" ID "/vnc",
+		       run);
 	if (fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
 		abort();
 	return fd;

@@ -122,6 +122,26 @@ b37_a_disk_is_written_by_one_machine() {
 	not_ok qemu-img convert -O raw "$T/b.raw" "$T/copy" 2>/dev/null
 }
 
+runs_again() {
+	[ "$(inspect "$1" '.state | [.status, .restarts] | join(" ")')" = 'running 1' ]
+}
+
+a_restart_takes_the_disk_again() {
+	run volt run -d --name d --restart on-failure:3 --guest disk "$T/r.qcow2"
+	status 0
+	kill -9 "$(inspect d .state.qemu)"
+	wait_for 60 runs_again d || return
+	run volt run -d --name c --guest disk "$T/r.qcow2"
+	status 125
+	one_line_error 'is in use'
+	run volt pause d
+	is "$(state_of d)" paused
+	run volt unpause d
+	is "$(state_of d)" running
+	run volt rm -f d
+	status 0
+}
+
 no_process_outlives_its_supervisor() {
 	local pids
 	pids=$(family "$(inspect b .state.supervisor)")
@@ -152,5 +172,6 @@ generic_hardware_and_a_disk_that_is_not_written() {
 tap_run it_boots_and_its_serial_port_is_the_terminal what_it_wrote_and_its_variables_last \
 	a_reset_is_not_the_end_and_qcow2_works with_the_power_button_it_ends_and_vnc_shows_it \
 	one_that_does_not_listen_is_ended_all_the_same b37_a_disk_is_written_by_one_machine \
-	no_process_outlives_its_supervisor generic_hardware_and_a_disk_that_is_not_written \
+	a_restart_takes_the_disk_again no_process_outlives_its_supervisor \
+	generic_hardware_and_a_disk_that_is_not_written \
 	nothing_is_left
