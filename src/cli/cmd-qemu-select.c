@@ -50,10 +50,10 @@ static int ask_which(struct volt_ctx *ctx, json_t **ret, struct volt_error *e)
 	if (put_word(j, "mode", o.mode) < 0 || put_word(j, "arch", o.arch) < 0 ||
 	    put_word(j, "os", o.os) < 0)
 		r = -1;
-	r = options_text(j, r, &wish, e);
-	if (r == 0)
-		r = volt_profile_select(ctx, wish, &text, e);
-	return r < 0 ? r : parse_answer(text, ret, e);
+	if ((r = options_text(j, r, &wish, e)) < 0 ||
+	    (r = volt_profile_select(ctx, wish, &text, e)) < 0)
+		return r;
+	return parse_answer(text, ret, e);
 }
 
 static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_error *e)

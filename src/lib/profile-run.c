@@ -174,9 +174,9 @@ int volt_profile_run(struct volt_ctx *ctx, const char *profile, const char *opti
 	    (r = document_list(j, "volumes", &volumes, e)) < 0 ||
 	    (word && (r = profile_arch_parse(word, &arch, e)) < 0))
 		return r;
-	for (size_t i = 0; volumes && volumes[i] && r == 0; i++)
-		r = add_bind(&run, volumes[i], e);
-	if (r == 0)
-		r = profile_open(ctx, profile, arch, &p, e);
+	for (size_t i = 0; volumes && volumes[i]; i++)
+		if ((r = add_bind(&run, volumes[i], e)) < 0)
+			return r;
+	r = profile_open(ctx, profile, arch, &p, e);
 	return r < 0 ? r : run_profile(ctx, &run, p, args, ret, e);
 }

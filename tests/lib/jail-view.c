@@ -106,13 +106,15 @@ static void show_variable(const char *name)
 }
 
 /* "exit:STATUS", "signal:NUMBER", "wait:": until a signal comes from somewhere else. */
-static void end(const char *how, const char *number)
+static void end(const char *how, const char *text)
 {
+	int number = (int)strtol(text, NULL, 10);
+
 	(void)fflush(stdout);
 	if (strcmp(how, "exit") == 0)
-		exit(atoi(number));
+		exit(number);
 	if (strcmp(how, "signal") == 0)
-		(void)raise(atoi(number));
+		(void)raise(number);
 	if (strcmp(how, "wait") == 0)
 		(void)pause();
 }
@@ -120,10 +122,11 @@ static void end(const char *how, const char *number)
 int main(int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++) {
-		char *arg = strchr(argv[i], ':');
+		char *colon = strchr(argv[i], ':');
+		const char *arg = colon ? colon + 1 : "";
 
-		if (arg)
-			*arg++ = '\0';
+		if (colon)
+			*colon = '\0';
 		if (strcmp(argv[i], "ls") == 0)
 			show_list(arg);
 		else if (strcmp(argv[i], "open") == 0)
@@ -146,7 +149,7 @@ int main(int argc, char **argv)
 			printf("%s\n", i + 1 < argc ? argv[i + 1] : "(none)");
 		else if (strcmp(argv[i], "-L") == 0 && i + 1 < argc)
 			printf("-L %s\n", argv[++i]);
-		else if (arg)
+		else if (colon)
 			end(argv[i], arg);
 	}
 	return 0;
