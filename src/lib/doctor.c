@@ -129,7 +129,7 @@ static void check_profile(struct doctor *d)
 	if (r == -ENOENT && !ref) {
 		(void)snprintf(found, sizeof(found),
 			       "'%s' is not here yet: it is made of this host's QEMU "
-			       "when a machine needs it",
+			       "when it is needed",
 			       profile_name_text(name));
 		report(d, "profile", GOOD, found, "");
 		return;
