@@ -32,21 +32,16 @@ static const struct host_place places[] = {
 	{ "pvh.bin", "qemu-system-data", { "/usr/share/qemu/pvh.bin" } },
 	{ "qboot.rom", "qemu-system-data", { "/usr/share/qemu/qboot.rom" } },
 	{ "s390-ccw.img", "qemu-system-data", { "/usr/share/qemu/s390-ccw.img" } },
-	{ "vgabios-stdvga.bin",
-	  "seabios",
-	  { "/usr/share/seabios/vgabios-stdvga.bin",
-	    "/usr/share/qemu/vgabios-stdvga.bin" } },
 	{ "vof.bin", "qemu-system-data", { "/usr/share/qemu/vof.bin" } },
 };
 
-/* No network card's ROM is here: volt starts each with an empty romfile. */
+/* For machines that boot a disk by UEFI. No card's ROM is here: volt gives each an empty one. */
 static const struct host_extra extras[] = {
 	{ KVM_UEFI, "x86_64", "kvmvapic.bin", 0, 0 },
 	{ DISK, "x86_64", "OVMF_CODE.fd", PROFILE_CAN_UEFI, EMULATE_X86 },
 	{ DISK, "x86_64", "OVMF_VARS.fd", PROFILE_CAN_UEFI, EMULATE_X86 },
 	{ KVM_UEFI, "aarch64", "AAVMF_CODE.fd", PROFILE_CAN_UEFI, 0 },
 	{ KVM_UEFI, "aarch64", "AAVMF_VARS.fd", PROFILE_CAN_UEFI, 0 },
-	{ DISK, "x86_64", "vgabios-stdvga.bin", PROFILE_CAN_VNC, 0 },
 	{ DISK, NULL, "keymaps/en-us", PROFILE_CAN_VNC, 0 },
 };
 

@@ -6,8 +6,10 @@
  *	start-machine start ARCH KIND ACCEL KERNEL FIRMWARE PROGRAM ARG…
  *		runs PROGRAM ARG… with QEMU's arguments after them, as volt has them for that
  *		row, -L FIRMWARE and, for KERNEL, the path QEMU sees it by. Prints what the
- *		guest writes to its serial port up to the first full line that has "guest" or
- *		"Linux" in it, then ends QEMU. 1 if it has none within the time limit.
+ *		guest writes to its serial port up to the first full line of its own, which has
+ *		"guest", "hello" or "Linux version" in it, then ends QEMU. 1 if there is none
+ *		within the time limit. Of kind uefi (with virtio) or uefi-generic KERNEL is
+ *		DISK:CODE:VARS, three files that are opened here.
  *		Under KVM the CPU is kvm64, since there are hosts whose KVM cannot have "host".
  *	start-machine init …
  *		the same, but the guest is not waited for: QEMU ends once it is initialised.
@@ -32,9 +34,8 @@
 #define TIME_LIMIT 120 /* seconds; ends a hang, nothing else */
 #define TEXT_MAX   (64 << 10)
 
-static const char *const kinds[] = {
-	"microvm", "q35", "virt", "pseries", "malta", "ccw"
-};
+static const char *const kinds[] = { "microvm", "q35", "virt", "pseries",
+				     "malta",   "ccw", "uefi" };
 
 static void die(const char *what)
 {
@@ -55,7 +56,7 @@ static const struct machine_row *row_of(const char *arch, const char *kind)
 {
 	for (size_t i = 0; i < machine_rows_n; i++)
 		if (strcmp(machine_rows[i].arch, arch) == 0 &&
-		    strcmp(kinds[machine_rows[i].kind], kind) == 0)
+		    strncmp(kinds[machine_rows[i].kind], kind, strcspn(kind, "-")) == 0)
 			return &machine_rows[i];
 	errno = ENOENT;
 	die("no such machine");
@@ -84,6 +85,28 @@ static const char *replaced(const char *before, const char *word, const char *ke
 	if (strcmp(before, "-kernel") == 0)
 		return kernel;
 	return strcmp(before, "-cpu") == 0 && strcmp(word, "host") == 0 ? "kvm64" : word;
+}
+
+static int open_next(char **files, int flags)
+{
+	const char *path = strsep(files, ":");
+	int fd = path ? open(path, flags) : -1;
+
+	if (fd < 0)
+		die(path ? path : "DISK:CODE:VARS");
+	return fd;
+}
+
+static void set_uefi(struct qemu_config *c, const char *kind, char *files)
+{
+	static struct qemu_uefi uefi = { .tpm = -1 };
+
+	c->disks[c->n_disks++] =
+		(struct qemu_disk){ "disk", open_next(&files, O_RDWR), false, DISK_RAW };
+	uefi.code = open_next(&files, O_RDONLY);
+	uefi.vars = open_next(&files, O_RDWR);
+	uefi.generic = strchr(kind, '-') != NULL;
+	c->uefi = &uefi;
 }
 
 /* Every kind of device that volt's machines have and that needs no other process. */
@@ -116,7 +139,11 @@ static void arguments(char *const *argv, int qmp, int console, struct strv *ret)
 	c.agent = agent[1];
 	c.link = &link;
 	c.ports = &no_ports;
-	c.disks[c.n_disks++] = (struct qemu_disk){ "upper", disk(), false };
+	if (c.machine->kind == MACHINE_UEFI)
+		set_uefi(&c, argv[1], argv[3]);
+	else
+		c.disks[c.n_disks++] =
+			(struct qemu_disk){ "upper", disk(), false, DISK_RAW };
 	if (qemu_args(&c, &all, &fds, &e) < 0) {
 		(void)fprintf(stderr, "start-machine: %s\n", e.msg);
 		exit(2);
@@ -139,11 +166,15 @@ static void say_quit(int qmp)
 
 static bool has_line(const char *text)
 {
-	const char *at = strstr(text, "guest");
+	static const char *const words[] = { "guest", "hello", "Linux version" };
 
-	if (!at)
-		at = strstr(text, "Linux");
-	return at && strchr(at, '\n');
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		const char *at = strstr(text, words[i]);
+
+		if (at && strchr(at, '\n'))
+			return true;
+	}
+	return false;
 }
 
 static int listen_to(int console)

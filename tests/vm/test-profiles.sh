@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Profiles made of this host's packages: they hold what QEMU opens and nothing else, and run
 # where there is nothing else. The guests are kernels of a few instructions (tests/lib/bare)
-# on volt's own machines; the QEMUs are real.
+# and a UEFI program on volt's own machines; the QEMUs are real.
 # shellcheck source=tests/lib/volt.sh
 . "$(dirname "$0")/../lib/volt.sh"
 machine=${VOLT%/*}/tests/lib/start-machine
@@ -22,6 +22,11 @@ for name in aarch64 riscv64 ppc64 mips64el s390x vmlinux bzimage; do
 	}
 done
 
+"$here/make-uefi-disk" "$T/disk" deaf || {
+	echo 'Bail out! a disk for UEFI cannot be made'
+	exit 1
+}
+
 manifest() {
 	echo "$VOLT_ROOT/cas/refs/$(tr -d '\n' <"$VOLT_ROOT/cas/refs/tags/$1").json"
 }
@@ -32,26 +37,39 @@ sources() {
 	jq -r '.sources | to_entries[] | .key + " " + .value' "$(manifest "$1")"
 }
 
-# rows PROFILE: "ARCH KIND ACCEL QEMU" of each machine that runs from it.
+# rows PROFILE: "ARCH KIND ACCEL QEMU KERNEL" of each machine that runs from it, with each
+# kind of kernel that can be given to it.
 rows() {
-	local arch kind qemu
+	local arch kind qemu kernels kernel accel=tcg
+	[ "${1#kvm-}" = "$1" ] || accel=kvm
 	"$machine" rows | while read -r arch kind qemu; do
 		objects "$1" | grep -q "^bin/qemu-system-$qemu " || continue
-		case $1 in
-			kvm-linux) echo "$arch $kind kvm $qemu" ;;
-			emulate-*) echo "$arch $kind tcg $qemu" ;;
+		case "$1 $kind" in
+			'kvm-linux uefi') continue ;;
+			*' uefi') echo "$arch uefi $accel $qemu disk
+				$arch uefi-generic $accel $qemu disk" && continue ;;
+			'kvm-uefi '*) continue ;;
+			*' q35' | *' microvm') kernels='vmlinux bzimage' ;;
+			*) kernels=$qemu ;;
 		esac
+		for kernel in $kernels; do
+			echo "$arch $kind $accel $qemu $kernel"
+		done
 	done
 }
-# kernels QEMU: what can be given to it.
-kernels() {
-	if [ "$1" = x86_64 ]; then
-		echo vmlinux bzimage
+# given PROFILE KERNEL PREFIX: what start-machine calls a kernel that lies below PREFIX.
+given() {
+	if [ "$2" = disk ]; then
+		[ -e "$T/vars-$1" ] || cp "$(source_of "$1" OVMF_VARS.fd)" "$T/vars-$1"
+		echo "$T/disk:$(source_of "$1" OVMF_CODE.fd):$T/vars-$1"
 	else
-		echo "$1"
+		echo "$3/$2"
 	fi
 }
-# has ACCEL: can it be had here? A KVM that is slow will do.
+source_of() {
+	sources "$1" | sed -n "s,^firmware/$2 ,,p"
+}
+# has ACCEL: can it be had here? A KVM that is slow will do to start QEMU with.
 has() {
 	[ "$1" = tcg ] || { : <>/dev/kvm; } 2>/dev/null
 }
@@ -97,31 +115,32 @@ sought() {
 	done
 }
 
-# trace OUT ARCH KIND ACCEL QEMU KERNEL
+# trace OUT PROFILE ARCH KIND ACCEL QEMU KERNEL
 trace() {
-	"$machine" init "$2" "$3" "$4" "$T/$6" "$firmware" strace -D -f -qq -e trace=%file \
-		-o "$1" "qemu-system-$5" >"$T/trace.out" 2>&1 || bad "$*" "$(cat "$T/trace.out")"
+	"$machine" init "$3" "$4" "$5" "$(given "$2" "$7" "$T")" "$firmware" strace -D -f -qq \
+		-e trace=%file -o "$1" "qemu-system-$6" >"$T/trace.out" 2>&1 ||
+		bad "$*" "$(cat "$T/trace.out")"
 }
 
 # A file that is missing may be noticed by nobody: without linuxboot_dma.bin a machine starts
 # and does nothing. So every row of the machine table is traced, with each kind of kernel.
+# UEFI's own two files are opened by volt.
 what_qemu_opens_is_what_its_profile_holds() {
-	local name arch kind accel qemu kernel extra
-	for name in kvm-linux emulate-x86 emulate-foreign; do
+	local name row arch kind accel qemu kernel
+	for name in kvm-linux kvm-uefi emulate-x86 emulate-foreign; do
 		sources "$name" | cut -d ' ' -f 2 | sort -u >"$T/held"
 		: >"$T/all-opened"
-		while read -r arch kind accel qemu; do
+		while read -r arch kind accel qemu kernel; do
+			row="$name $arch $kind $kernel"
 			has "$accel" || continue 2
-			for kernel in $(kernels "$qemu"); do
-				trace "$T/trace" "$arch" "$kind" "$accel" "$qemu" "$kernel"
-				opened "$T/trace" >"$T/opened"
-				is "$(comm -23 "$T/opened" "$T/held")" '' "$name $arch $kind $kernel opens, and lacks"
-				is "$(sought "$T/trace")" '' "$name $arch $kind $kernel does not find"
-				cat "$T/opened" >>"$T/all-opened"
-			done
+			trace "$T/trace" "$name" "$arch" "$kind" "$accel" "$qemu" "$kernel"
+			opened "$T/trace" >"$T/opened"
+			is "$(comm -23 "$T/opened" "$T/held")" '' "$row opens, and lacks"
+			is "$(sought "$T/trace")" '' "$row does not find"
+			cat "$T/opened" >>"$T/all-opened"
 		done < <(rows "$name")
-		extra='^(lib/[^/]*|bin/.*|firmware/(OVMF.*|AAVMF.*|vgabios.*|keymaps/.*)) '
-		sources "$name" | grep -Ev "$extra" | cut -d ' ' -f 2 | sort -u >"$T/wanted"
+		sources "$name" | grep -E '^(lib/qemu|firmware)/' | grep -Ev '^firmware/OVMF_(CODE|VARS).fd ' |
+			cut -d ' ' -f 2 | sort -u >"$T/wanted"
 		is "$(comm -13 <(sort -u "$T/all-opened") "$T/wanted")" '' "$name holds, and never opens"
 	done
 }
@@ -130,10 +149,15 @@ what_qemu_opens_is_what_its_profile_holds() {
 
 # empty_root PROFILE: a root with the assembled profile, hard-linked, and the kernels.
 empty_root() {
-	[ -e "$T/root-$1" ] || cp -al "$(volt qemu resolve "$1")" "$T/root-$1" || return
-	mkdir -p "$T/root-$1/guest" "$T/root-$1/dev"
-	: >"$T/root-$1/dev/kvm"
-	cp "$T"/{aarch64,riscv64,ppc64,mips64el,s390x,vmlinux,bzimage} "$T/root-$1/guest"
+	local root=$T/root-$1
+	[ ! -e "$root" ] || return 0
+	cp -al "$(volt qemu resolve "$1")" "$root" || return
+	mkdir -p "$root/guest" "$root/dev" "$root/lib/qemu"
+	: >"$root/dev/kvm"
+	cp "$T"/{aarch64,riscv64,ppc64,mips64el,s390x,vmlinux,bzimage} "$root/guest"
+	# Where KVM cannot run a guest, the same program with the emulator's module does.
+	[ "${1#kvm-}" = "$1" ] ||
+		ln "$(volt qemu resolve emulate-x86)/lib/qemu"/accel-tcg-*.so "$root/lib/qemu"
 }
 
 # boot PROFILE ARCH KIND ACCEL QEMU KERNEL: prints what the guest says. No /proc, no /dev
@@ -143,26 +167,30 @@ boot() {
 	loader=$(jq -r .loader "$(manifest "$1")")
 	enter="exec chroot '$root' \"\$@\""
 	[ "$4" = tcg ] || enter="mount --bind /dev/kvm '$root/dev/kvm' && $enter"
-	QEMU_MODULE_DIR=/lib/qemu "$machine" start "$2" "$3" "$4" "/guest/$6" /firmware unshare -Urm sh -c "$enter" boot \
-		"/$loader" --library-path /lib --argv0 qemu "/bin/qemu-system-$5" 2>"$T/boot.err"
+	QEMU_MODULE_DIR=/lib/qemu "$machine" start "$2" "$3" "$4" "$(given "$1" "$6" /guest)" \
+		/firmware unshare -Urm sh -c "$enter" boot "/$loader" --library-path /lib \
+		--argv0 qemu "/bin/qemu-system-$5" 2>"$T/boot.err"
+}
+
+kvm_is_usable() {
+	volt qemu select --format json | jq -e .kvm_usable >/dev/null
 }
 
 a28_every_guest_boots_where_there_is_nothing_but_its_profile() {
-	local name arch kind accel qemu kernel n=0
-	for name in kvm-linux emulate-x86 emulate-foreign; do
+	local name arch kind accel qemu kernel
+	local usable=
+	! kvm_is_usable || usable=1
+	for name in kvm-linux kvm-uefi emulate-x86 emulate-foreign; do
 		empty_root "$name" || return
-		while read -r arch kind accel qemu; do
-			has "$accel" || continue
-			# SeaBIOS takes a minute where KVM is only nominal.
-			[ "$accel $kind" != 'kvm q35' ] || continue
-			for kernel in $(kernels "$qemu"); do
-				like "$(boot "$name" "$arch" "$kind" "$accel" "$qemu" "$kernel")" \
-					"^bare $kernel guest" "$name: $arch $kind: $(cat "$T/boot.err")"
-				n=$((n + 1))
-			done
+		while read -r arch kind accel qemu kernel; do
+			# A KVM that is only nominal runs a few instructions, and no firmware in a minute.
+			[ "$usable" ] || { [ "$kind" = microvm ] && has kvm; } || accel=tcg
+			like "$(boot "$name" "$arch" "$kind" "$accel" "$qemu" "$kernel" | tr -d '\r')" \
+				"^bare $kernel guest|hello from UEFI" "$name $arch $kind: $(cat "$T/boot.err")"
 		done < <(rows "$name")
 	done
-	[ "$n" -ge 9 ] || bad "only $n guests were tried"
+	is "$(for name in kvm-linux kvm-uefi emulate-x86 emulate-foreign; do rows "$name"; done | wc -l)" \
+		"$((6 + 2 + 8 + 5))" 'machines'
 }
 
 # volt's own kernel, too.
@@ -171,7 +199,7 @@ a28_linux_says_its_first_line_where_there_is_nothing_but_its_profile() {
 	kernel
 	for name in emulate-x86 kvm-linux; do
 		[ "$name" = emulate-x86 ] ||
-			volt qemu select --mode auto --format json | jq -e .kvm_usable >/dev/null || continue
+			kvm_is_usable || continue
 		empty_root "$name" || return
 		cp "$VOLT_ROOT"/kernels/*/kernel "$T/root-$name/guest/linux"
 		for kind in microvm q35; do
