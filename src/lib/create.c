@@ -192,10 +192,24 @@ static int check_name(struct volt_ctx *ctx, const char *name, const json_t *opti
 		    name, machine_id(m));
 }
 
+/* What an image that is here already is for, when nobody said; NULL: not known yet. */
+static const char *arch_of_image(struct volt_ctx *ctx, const struct spec *s,
+				 struct image **img)
+{
+	struct images *is;
+
+	if (s->arch)
+		return s->arch;
+	if (ctx_images(ctx, &is, NULL) < 0 || image_find(is, s->image.ref, img, NULL) < 0)
+		return NULL;
+	return *(*img)->arch ? (*img)->arch : NULL;
+}
+
 /* "start": what would keep it from being started is said before anything is pulled. */
 static int check_startable(struct volt_ctx *ctx, const struct spec *s,
 			   const json_t *options, struct volt_error *e)
 {
+	_cleanup_(image_freep) struct image *img = NULL;
 	const char *policy = json_string_value(json_object_get(options, "pull"));
 	bool start = false;
 	int r;
@@ -203,7 +217,7 @@ static int check_startable(struct volt_ctx *ctx, const struct spec *s,
 	r = json_get_bool(options, "start", &start, e);
 	if (r < 0 || !start || (policy && strcmp(policy, "never") == 0))
 		return r;
-	return kernel_check(ctx, s->kernel, s->arch, e);
+	return kernel_check(ctx, s->kernel, arch_of_image(ctx, s, &img), e);
 }
 
 static int create(struct volt_ctx *ctx, struct spec *s, const json_t *options,

@@ -12,7 +12,8 @@
 /* arm64: emulated pointer authentication is QARMA5 unless it may be a hash of QEMU's own,
  * which makes a boot five times as fast. ppc64le: VOF is QEMU's own small firmware, SLOF is
  * emulated and takes 13 s. malta: one processor, because its kernel is built for one, and
- * 2 GiB, the end of what its bus has room for. */
+ * 2 GiB, the end of what its bus has room for. Its kernel knows the interrupts of four slots
+ * alone, so further devices are functions of those. */
 const struct machine_row machine_rows[] = {
 	{ "x86_64",
 	  MACHINE_MICROVM,
@@ -61,7 +62,9 @@ const struct machine_row machine_rows[] = {
 	  "ttyS0",
 	  { NULL },
 	  1,
-	  2048 },
+	  2048,
+	  0x12,
+	  4 },
 	{ "s390x",
 	  MACHINE_CCW,
 	  "s390-ccw-virtio",

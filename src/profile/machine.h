@@ -21,13 +21,14 @@ enum machine_kind {
 struct machine_row {
 	const char *arch; /* volt's word */
 	enum machine_kind kind;
-	const char *type;        /* -machine */
-	const char *cpu;         /* -cpu where it is emulated; KVM has "host" */
-	const char *suffix;      /* of virtio devices: virtio-blk-<suffix> */
-	const char *console;     /* Linux's name for the first serial port */
-	const char *firmware[4]; /* what a kernel given directly needs below -L */
-	unsigned int cpus_max;   /* 0: no limit of its own */
-	unsigned int memory_max; /* MiB; 0: no limit of its own */
+	const char *type;         /* -machine */
+	const char *cpu;          /* -cpu where it is emulated; KVM has "host" */
+	const char *suffix;       /* of virtio devices: virtio-blk-<suffix> */
+	const char *console;      /* Linux's name for the first serial port */
+	const char *firmware[4];  /* what a kernel given directly needs below -L */
+	unsigned int cpus_max;    /* 0: no limit of its own */
+	unsigned int memory_max;  /* MiB; 0: no limit of its own */
+	unsigned int slot, slots; /* first and number of its PCI slots; 0: any will do */
 };
 
 /* The rows in the order of preference of each architecture. */

@@ -86,7 +86,8 @@ struct builder {
 	struct strv *argv;
 	struct qemu_fds *fds;
 	unsigned int sets; /* of descriptors, so far */
-	int failed;        /* the first failure; checked once at the end */
+	unsigned int n_devices;
+	int failed; /* the first failure; checked once at the end */
 };
 
 static void add(struct builder *b, const char *text)
@@ -136,17 +137,35 @@ static int keep(struct builder *b, int fd)
 	return fd;
 }
 
-/* A virtio device of the machine's kind: {"driver": "virtio-<kind>-<suffix>"}. */
-static json_t *device(struct builder *b, const char *kind)
-{
-	return json_pack("{s:o}", "driver",
-			 json_sprintf("%s-%s", kind, b->c->machine->suffix));
-}
-
 static void set(json_t *j, const char *key, json_t *value)
 {
 	/* A failure leaves an incomplete device, which QEMU would refuse: seen there. */
 	(void)json_object_set_new(j, key, value);
+}
+
+/* Where the next device is on a bus with few slots: first one in each, then more. */
+static void set_slot(struct builder *b, json_t *j)
+{
+	const struct machine_row *row = b->c->machine;
+	unsigned int n = b->n_devices++;
+
+	if (row->slots == 0)
+		return;
+	if (n / row->slots > 7)
+		b->failed = -E2BIG;
+	set(j, "addr", json_sprintf("%x.%x", row->slot + n % row->slots, n / row->slots));
+	if (n < row->slots)
+		set(j, "multifunction", json_true());
+}
+
+/* A virtio device of the machine's kind: {"driver": "virtio-<kind>-<suffix>"}. */
+static json_t *device(struct builder *b, const char *kind)
+{
+	json_t *j = json_pack("{s:o}", "driver",
+			      json_sprintf("%s-%s", kind, b->c->machine->suffix));
+
+	set_slot(b, j);
+	return j;
 }
 
 static void add_chardev(struct builder *b, const char *id, int fd)
@@ -347,9 +366,10 @@ static void add_share(struct builder *b, const struct qemu_share *s)
 
 static void add_helpful(struct builder *b)
 {
-	json_t *balloon = device(b, "virtio-balloon");
+	json_t *balloon;
 
 	add_json(b, "-device", device(b, "virtio-rng"));
+	balloon = device(b, "virtio-balloon");
 	set(balloon, "free-page-reporting", json_true());
 	add_json(b, "-device", balloon);
 }

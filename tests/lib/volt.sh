@@ -21,16 +21,19 @@ volt() {
 	"$VOLT" "$@"
 }
 
-# image RECIPE: prints the OCI layout of that recipe, made on first use.
+# image RECIPE[@ARCH]: prints the OCI layout of that recipe, made on first use; ARCH in
+# OCI's words.
 image() {
+	local recipe=${1%@*} arch=${1#"${1%@*}"}
 	(
 		flock 9
-		"$here/make-image" "$1" "$shared/$1" >&2
+		"$here/make-image" ${arch:+--arch "${arch#@}"} "$recipe" "$shared/$1" >&2
 	) 9>"$shared/$1.lock" || return
 	echo "$shared/$1"
 }
 
-# load RECIPE…: into this test's root, as localhost/RECIPE:latest.
+# load RECIPE[@ARCH]…: into this test's root, as localhost/RECIPE:latest, or
+# localhost/RECIPE-ARCH:latest.
 load() {
 	local recipe
 	for recipe in "$@"; do
@@ -59,6 +62,24 @@ kernel() {
 	}
 	mkdir -p "$VOLT_ROOT"
 	cp -a --reflink=auto "$shared/kernel-root/." "$VOLT_ROOT"
+}
+
+# kernel_of ARCH: the same for a foreign architecture.
+kernel_of() {
+	(
+		flock 9
+		if ! [ -e "$shared/kernel-$1/.done" ]; then
+			rm -rf "$shared/kernel-$1"
+			VOLT_ROOT=$shared/kernel-$1 "$VOLT" kernel import --arch "$1" >&2 &&
+				touch "$shared/kernel-$1/.done"
+		fi
+	) 9>"$shared/kernel-$1.lock" >"$T/kernel.out" 2>&1 || {
+		sed 's/^/# kernel: /' "$T/kernel.out"
+		echo "Bail out! no kernel for $1"
+		exit 1
+	}
+	mkdir -p "$VOLT_ROOT"
+	cp -a --reflink=auto "$shared/kernel-$1/." "$VOLT_ROOT"
 }
 
 # processes: the pids of everything that has to do with this test's root: supervisors,

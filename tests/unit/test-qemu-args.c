@@ -63,12 +63,13 @@ static bool has_device(const struct strv *a, const char *driver)
 
 	for (size_t i = 0; i + 1 < a->n; i++) {
 		json_auto_t *j = NULL;
+		const char *text;
 
 		if (strcmp(a->v[i], "-device") != 0)
 			continue;
 		j = json_loads(a->v[i + 1], 0, NULL);
-		found |= strcmp(json_string_value(json_object_get(j, "driver")),
-				driver) == 0;
+		text = json_string_value(json_object_get(j, "driver"));
+		found |= text && strcmp(text, driver) == 0;
 	}
 	return found;
 }
@@ -122,6 +123,32 @@ static void a20_each_architecture_has_its_machine(void)
 		CHECK_STR(value(&a, "-cpu", 0), want[i].cpu);
 		CHECK(has_device(&a, want[i].disk));
 	}
+}
+
+/* The kernel for malta knows the interrupts of slots 0x12 to 0x15 alone. */
+static void malta_s_devices_share_its_four_slots(void)
+{
+	static const char *const want[] = { "12.0", "13.0", "14.0", "15.0", "12.1" };
+	_cleanup_strv_ struct strv a = { 0 };
+	struct profile p = profile("mips64el");
+	struct qemu_config c = config(&p);
+	struct qemu_fds fds = { 0 };
+	size_t n = 0;
+
+	c.machine = machine_row_find("mips64el", MACHINE_MALTA);
+	CHECK_INT(qemu_args(&c, &a, &fds, &e), 0);
+	CHECK_STR(value(&a, "-accel", 0), "tcg,thread=single");
+	for (int i = 0; n < ARRAY_SIZE(want) && *value(&a, "-device", i); i++) {
+		json_auto_t *j = json_loads(value(&a, "-device", i), 0, NULL);
+		const char *addr = json_string_value(json_object_get(j, "addr"));
+
+		if (!addr) /* the port, which is on a bus of its own */
+			continue;
+		CHECK_STR(addr, want[n]);
+		CHECK_INT(json_is_true(json_object_get(j, "multifunction")), n < 4);
+		n++;
+	}
+	CHECK_INT(n, ARRAY_SIZE(want));
 }
 
 static void every_row_belongs_to_an_architecture(void)
@@ -369,6 +396,7 @@ int main(void)
 {
 	RUN(microvm_is_taken_where_it_can_be);
 	RUN(a20_each_architecture_has_its_machine);
+	RUN(malta_s_devices_share_its_four_slots);
 	RUN(every_row_belongs_to_an_architecture);
 	RUN(what_a_machine_has_no_room_for_is_refused);
 	RUN(b33_qemu_is_confined);
