@@ -149,6 +149,7 @@ int volt_profile_verify(struct volt_ctx *ctx, const char *profile, unsigned int 
 	_cleanup_free_ char *ref = NULL;
 	json_auto_t *list = json_array();
 	struct profile_check n = { 0 };
+	const struct profile_listener listener = { add_damage, list };
 	struct profiles ps;
 	uint64_t unreadable = 0;
 	int r;
@@ -159,7 +160,7 @@ int volt_profile_verify(struct volt_ctx *ctx, const char *profile, unsigned int 
 	if (r == 0 && profile)
 		r = profile_find(&ps, profile, &ref, e);
 	if (r == 0)
-		r = profile_verify(&ps, ref, repair, add_damage, list, &n, e);
+		r = profile_verify(&ps, ref, repair, &listener, &n, e);
 	if (r == 0 && json_array_size(list) != n.bad)
 		return fail_oom(e);
 	if (r == 0 && !profile)

@@ -121,17 +121,16 @@ int profile_usage(const struct profiles *ps, const char *ref, struct profile_usa
 	if (r < 0)
 		return r;
 	v = list_items(ps, m, &u, &n);
-	if (v) {
+	if (v)
 		mark_shared(v, n, m, &all);
-		count_links(ps, m, &u);
-	}
+	profile_list_done(&all);
+	if (!v)
+		return fail_oom(e);
+	count_links(ps, m, &u);
 	for (size_t i = 0; i < n; i++) {
 		u.bytes += v[i].size;
 		*(v[i].shared ? &u.shared : &u.own) += v[i].size;
 	}
-	profile_list_done(&all);
-	if (!v)
-		return fail_oom(e);
 	*ret = u;
 	return 0;
 }

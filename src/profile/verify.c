@@ -33,8 +33,7 @@ struct verify {
 	const struct profiles *ps;
 	struct profile_list all;
 	bool repair;
-	void (*found)(void *data, const struct profile_damage *d);
-	void *data;
+	const struct profile_listener *listener; /* or NULL */
 	struct profile_check n;
 	struct digest *mended; /* objects that have new files */
 	size_t n_mended;
@@ -84,8 +83,8 @@ static int report(struct verify *v, const struct profile_entry *entry, bool obje
 		digest_hex(&entry->digest, hex);
 	v->n.bad++;
 	v->n.repaired += repaired;
-	if (v->found)
-		v->found(v->data, &d);
+	if (v->listener)
+		v->listener->found(v->listener->data, &d);
 	return 0;
 }
 
@@ -209,19 +208,19 @@ static int check_object(struct verify *v, const struct profile_entry *entry)
 
 static int by_digest(const void *a, const void *b)
 {
-	return digest_compare(&(*(const struct profile_entry *const *)a)->digest,
-			      &(*(const struct profile_entry *const *)b)->digest);
+	return digest_compare(&((const struct profile_entry *)a)->digest,
+			      &((const struct profile_entry *)b)->digest);
 }
 
 /* Each object once, however many paths and profiles have it. */
-static int check_objects(struct verify *v, const struct profile_entry **entries, size_t n)
+static int check_objects(struct verify *v, struct profile_entry *entries, size_t n)
 {
 	int r = 0;
 
 	qsort(entries, n, sizeof(*entries), by_digest);
 	for (size_t i = 0; i < n && r >= 0; i++)
 		if (i == 0 || by_digest(&entries[i - 1], &entries[i]) != 0)
-			r = check_object(v, entries[i]);
+			r = check_object(v, &entries[i]);
 	return r;
 }
 
@@ -351,10 +350,10 @@ static bool in_scope(const struct verify *v, size_t i, const char *ref)
 	return !ref || strcmp(v->all.v[i].ref, ref) == 0;
 }
 
-static int gather(const struct verify *v, const char *ref,
-		  const struct profile_entry ***ret, size_t *ret_n)
+static int gather(const struct verify *v, const char *ref, struct profile_entry **ret,
+		  size_t *ret_n)
 {
-	const struct profile_entry **entries;
+	struct profile_entry *entries;
 	size_t n = 0;
 
 	for (size_t i = 0; i < v->all.n; i++)
@@ -365,7 +364,7 @@ static int gather(const struct verify *v, const char *ref,
 	*ret_n = 0;
 	for (size_t i = 0; i < v->all.n; i++)
 		for (size_t k = 0; k < v->all.v[i].m->n && in_scope(v, i, ref); k++)
-			entries[(*ret_n)++] = &v->all.v[i].m->v[k];
+			entries[(*ret_n)++] = v->all.v[i].m->v[k];
 	*ret = entries;
 	return 0;
 }
@@ -373,7 +372,7 @@ static int gather(const struct verify *v, const char *ref,
 static int verify(struct verify *v, const char *ref)
 {
 	_cleanup_close_ int trees = trees_open(v->ps, v->e);
-	_cleanup_free_ const struct profile_entry **entries = NULL;
+	_cleanup_free_ struct profile_entry *entries = NULL;
 	size_t n = 0;
 	int r;
 
@@ -393,10 +392,10 @@ static int verify(struct verify *v, const char *ref)
 }
 
 int profile_verify(const struct profiles *ps, const char *ref, bool repair,
-		   void (*found)(void *data, const struct profile_damage *d), void *data,
-		   struct profile_check *ret, struct volt_error *e)
+		   const struct profile_listener *listener, struct profile_check *ret,
+		   struct volt_error *e)
 {
-	struct verify v = { ps, { 0 }, repair, found, data, { 0 }, NULL, 0, e };
+	struct verify v = { .ps = ps, .repair = repair, .listener = listener, .e = e };
 	_cleanup_close_ int lease = lease_take(ps->store, e);
 	int r;
 
@@ -434,6 +433,7 @@ int profile_repair(const struct profiles *ps, const struct profile_manifest *m,
 		   struct volt_error *e)
 {
 	struct unrepaired u = { .log = ps->log };
+	const struct profile_listener listener = { note, &u };
 	struct profile_list all = { 0 };
 	int r;
 
@@ -441,7 +441,7 @@ int profile_repair(const struct profiles *ps, const struct profile_manifest *m,
 	for (size_t i = 0; i < all.n && r >= 0; i++)
 		if (strcmp(all.v[i].m->name, m->name) == 0 &&
 		    digest_equal(&all.v[i].m->digest, &m->digest))
-			r = profile_verify(ps, all.v[i].ref, true, note, &u, NULL, e);
+			r = profile_verify(ps, all.v[i].ref, true, &listener, NULL, e);
 	profile_list_done(&all);
 	if (r >= 0 && u.text[0])
 		r = fail(e, EBADMSG, "repair profile '%s': %s", m->name, u.text);

@@ -14,6 +14,12 @@ struct profile_damage {
 	const char *from; /* what it was repaired from; or why it could not be */
 };
 
+/* Told of each. */
+struct profile_listener {
+	void (*found)(void *data, const struct profile_damage *d);
+	void *data;
+};
+
 struct profile_check {
 	uint64_t objects, bytes; /* hashed */
 	uint64_t bad, repaired;  /* bad: those that were repaired too */
@@ -22,10 +28,10 @@ struct profile_check {
 /* Of the version @ref, NULL: of all. With @repair a damaged object gets a new file, from a
  * copy that the store has, or from the file of the host that it was once taken from, if that
  * still has the same content; and every tree that had the damaged file gets the new one.
- * @found (may be NULL) is told of each. */
+ * @listener and @ret may be NULL. */
 int profile_verify(const struct profiles *ps, const char *ref, bool repair,
-		   void (*found)(void *data, const struct profile_damage *d), void *data,
-		   struct profile_check *ret, struct volt_error *e);
+		   const struct profile_listener *listener, struct profile_check *ret,
+		   struct volt_error *e);
 
 /* Repairs the objects of @m. -EBADMSG with what is wrong where that is not possible. */
 int profile_repair(const struct profiles *ps, const struct profile_manifest *m,

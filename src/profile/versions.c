@@ -72,7 +72,7 @@ static int find_newest(const struct profiles *ps, const char *name,
 		if (!is_version(refs->v[i], name))
 			continue;
 		r = profile_read(ps, refs->v[i], &m, e);
-		if (r < 0 || (best && age(m) <= when))
+		if (!m || (best && age(m) <= when))
 			continue;
 		free(best);
 		best = strdup(refs->v[i]);

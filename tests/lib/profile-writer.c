@@ -42,7 +42,7 @@ static int make(const struct profiles *ps, const char *root, struct volt_error *
 static int repair(const struct profiles *ps, struct volt_error *e)
 {
 	struct profile_check n = { 0 };
-	int r = profile_verify(ps, NULL, true, NULL, NULL, &n, e);
+	int r = profile_verify(ps, NULL, true, NULL, &n, e);
 
 	if (r >= 0 && n.bad != n.repaired)
 		r = fail(e, EBADMSG, "not repaired");

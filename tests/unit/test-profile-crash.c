@@ -68,10 +68,10 @@ static void print_bad(void *data, const char *object, const char *why)
 static bool trees_are_whole(void)
 {
 	const struct profiles ps = profiles_of(&f);
+	const struct profile_listener listener = { print_damage, NULL };
 	struct profile_check n = { 0 };
 
-	return profile_verify(&ps, NULL, false, print_damage, NULL, &n, &f.e) >= 0 &&
-	       n.bad == 0;
+	return profile_verify(&ps, NULL, false, &listener, &n, &f.e) >= 0 && n.bad == 0;
 }
 
 static bool is_sound(void)
@@ -225,10 +225,10 @@ static bool is_repairable(void)
 {
 	const struct profiles ps = profiles_of(&f);
 	bool good = true;
+	const struct profile_listener listener = { expect_old_damage, &good };
 
-	return profile_verify(&ps, NULL, false, expect_old_damage, &good, NULL, &f.e) >=
-		       0 &&
-	       good && store_gc(f.store, false, true, NULL, &f.e) == 0;
+	return profile_verify(&ps, NULL, false, &listener, NULL, &f.e) >= 0 && good &&
+	       store_gc(f.store, false, true, NULL, &f.e) == 0;
 }
 
 static bool is_repaired(void)

@@ -81,8 +81,10 @@ static bool has_text(int dirfd, const char *path, const char *want)
 static int verify(struct setup *s, const char *ref, bool repair, struct findings *found,
 		  struct profile_check *n)
 {
+	const struct profile_listener listener = { note, found };
+
 	memset(found, 0, sizeof(*found));
-	return profile_verify(&s->ps, ref, repair, note, found, n, &s->f.e);
+	return profile_verify(&s->ps, ref, repair, &listener, n, &s->f.e);
 }
 
 static void sound_profiles_have_no_findings(void)
