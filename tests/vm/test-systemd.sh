@@ -63,11 +63,8 @@ exec env -i container=volt PATH="\$PATH" SYSTEMD_UNIT_PATH='$units' \\
 EOF
 
 systemd_ends() {
-	local p
 	[ -n "$shell" ] && kill -9 "$shell" 2>/dev/null && wait "$shell" 2>/dev/null
-	for p in $(cat "$cgroup/cgroup.procs" "$cgroup"/*/cgroup.procs 2>/dev/null); do
-		kill -9 "$p"
-	done
+	cat "$cgroup/cgroup.procs" "$cgroup"/*/cgroup.procs 2>/dev/null | xargs -r kill -9
 	wait_for 20 sh -c "! [ -d '$cgroup' ] || find '$cgroup' -depth -type d -exec rmdir {} +"
 }
 
@@ -82,9 +79,11 @@ start_systemd() {
 	sh -c "echo \$\$ >'$cgroup/cgroup.procs' && exec unshare --pid --fork --kill-child \
 		--mount --uts --ipc --net --cgroup bash '$T/enter'" >"$T/systemd.log" 2>&1 </dev/null &
 	shell=$!
-	wait_for 20 has_child "$shell" && init=$(tr -d ' ' <"/proc/$shell/task/$shell/children") &&
-		wait_for 60 systemctl_inside is-active default.target ||
-		bad 'systemd does not start' "$(cat "$T/systemd.log")"
+	if wait_for 20 has_child "$shell"; then
+		init=$(tr -d ' ' <"/proc/$shell/task/$shell/children")
+		wait_for 60 systemctl_inside is-active default.target && return
+	fi
+	bad 'systemd does not start' "$(cat "$T/systemd.log")"
 }
 
 # A command beside that systemd.
