@@ -140,6 +140,40 @@ int volt_profile_remove(struct volt_ctx *ctx, const char *profile, unsigned int 
 			char **ret, struct volt_error *e);
 
 /**
+ * volt_profile_push - send a profile to a registry
+ * @ctx:     context
+ * @profile: a name, whose current version is meant, or a version
+ * @place:   "REGISTRY/NAME[:TAG]"
+ * @options: {"tls_verify", "authfile", "creds"}, or NULL
+ * @ret:     the digest by which it can be pulled, "sha256:…"; NULL if not wanted
+ * @e:       why it failed
+ *
+ * Return: 0 or a negative errno; -ENOENT where there is no such profile.
+ * Since: 0.1
+ */
+int volt_profile_push(struct volt_ctx *ctx, const char *profile, const char *place,
+		      const char *options, char **ret, struct volt_error *e);
+
+/**
+ * volt_profile_pull - fetch a profile from a registry
+ * @ctx:     context
+ * @place:   "REGISTRY/NAME[:TAG]" or "REGISTRY/NAME@sha256:…"
+ * @options: {"name": what it is to be called here, "tls_verify", "authfile", "creds"}, or
+ *           NULL
+ * @ret:     the digest of what the registry has, "sha256:…"; NULL if not wanted
+ * @e:       why it failed
+ *
+ * It becomes the current version of its name. Files that are held are not fetched, and
+ * nothing is kept unless all of it is what its manifest says.
+ *
+ * Return: 0 or a negative errno; -ENOTSUP for an image or another artifact, -EBADMSG where
+ * something in it is not as it should be.
+ * Since: 0.1
+ */
+int volt_profile_pull(struct volt_ctx *ctx, const char *place, const char *options,
+		      char **ret, struct volt_error *e);
+
+/**
  * volt_profile_run - start a profile's QEMU with arguments of one's own
  * @ctx:     context
  * @profile: a name or a version; as for volt_profile_resolve()

@@ -79,6 +79,8 @@ extern const struct cmd cmd_pull;
 extern const struct cmd cmd_push;
 extern const struct cmd cmd_qemu_build;
 extern const struct cmd cmd_qemu_ls;
+extern const struct cmd cmd_qemu_pull;
+extern const struct cmd cmd_qemu_push;
 extern const struct cmd cmd_qemu_resolve;
 extern const struct cmd cmd_qemu_rm;
 extern const struct cmd cmd_qemu_run;

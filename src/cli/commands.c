@@ -50,6 +50,8 @@ const struct cmd *const cmds[] = {
 	&cmd_qemu_resolve,
 	&cmd_qemu_verify,
 	&cmd_qemu_rm,
+	&cmd_qemu_pull,
+	&cmd_qemu_push,
 	&cmd_qemu_run,
 	/* the content store */
 	&cmd_cas_build,
