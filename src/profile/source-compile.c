@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -124,13 +125,18 @@ static int configure(const struct source_build *b, int object, struct volt_error
 static void follow(void *data, const char *line)
 {
 	struct source_build *b = data;
-	unsigned int done, all;
+	unsigned long done, all, tenths;
+	char *end;
 
-	if (sscanf(line, "[%u/%u] ", &done, &all) != 2 || all < 10 ||
-	    done / (all / 10) <= b->tenths)
+	if (line[0] != '[')
 		return;
-	b->tenths = done / (all / 10);
-	log_line(b->log, 6, "compiling QEMU: %u of %u", done, all);
+	done = strtoul(line + 1, &end, 10);
+	all = *end == '/' ? strtoul(end + 1, &end, 10) : 0;
+	tenths = all < 10 ? 0 : done / (all / 10);
+	if (*end != ']' || tenths <= b->tenths)
+		return;
+	b->tenths = (unsigned int)tenths;
+	log_line(b->log, 6, "compiling QEMU: %lu of %lu", done, all);
 }
 
 static int ninja(struct source_build *b, int object, struct volt_error *e)

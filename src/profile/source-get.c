@@ -163,12 +163,15 @@ static bool host_meson_is_new(void)
 	const char *const argv[] = { "meson", "--version", NULL };
 	_cleanup_free_ char *out = NULL;
 	struct spawn s = SPAWN_INIT;
-	unsigned int major, minor;
+	unsigned long major, minor;
+	char *dot;
 
 	s.argv = argv;
-	return spawn_run(&s, 100, &out, NULL) == 0 &&
-	       sscanf(out, "%u.%u", &major, &minor) == 2 &&
-	       (major > MESON_MAJOR || (major == MESON_MAJOR && minor >= MESON_MINOR));
+	if (spawn_run(&s, 100, &out, NULL) < 0)
+		return false;
+	major = strtoul(out, &dot, 10);
+	minor = *dot == '.' ? strtoul(dot + 1, NULL, 10) : 0;
+	return major > MESON_MAJOR || (major == MESON_MAJOR && minor >= MESON_MINOR);
 }
 
 static bool needs_meson(const struct source_build *b)

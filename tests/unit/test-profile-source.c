@@ -136,7 +136,8 @@ static void what_is_compiled_becomes_a_profile(void)
 	CHECK(profile_manifest_source(m, "lib/libc.so.6") != NULL);
 	CHECK(!profile_manifest_source(m, PROGRAM)); /* nothing to repair it from */
 	CHECK_INT(m->n, 3);
-	CHECK(strstr(said, "compiling QEMU"));
+	CHECK(strstr(said, "compiling QEMU: 1 of 12\n"));
+	CHECK(strstr(said, "compiling QEMU: 12 of 12\n"));
 	CHECK_INT(count_works(&f), 0);
 }
 
