@@ -233,6 +233,21 @@ static void hostile_object_lists_are_refused(void)
 	free(v);
 }
 
+static void a_tag_that_is_removed_is_gone(void)
+{
+	_cleanup_free_ char *name = NULL;
+	_cleanup_fixture_ struct fixture f;
+
+	CHECK(fixture_open(&f));
+	CHECK_INT(ref_tag_remove(f.store, "kvm-linux", &f.e), -ENOENT);
+	CHECK_INT(ref_tag_write(f.store, "kvm-linux", "kvm-linux-00000001", &f.e), 0);
+	CHECK_INT(ref_tag_remove(f.store, "../objects", &f.e), -EINVAL);
+	CHECK_INT(ref_tag_remove(f.store, "kvm-linux", &f.e), 0);
+	CHECK_INT(ref_tag_read(f.store, "kvm-linux", &name, &f.e), -ENOENT);
+	CHECK_INT(ref_tag_remove(f.store, "kvm-linux", &f.e), -ENOENT);
+	CHECK(strstr(f.e.msg, "'kvm-linux'"));
+}
+
 int main(void)
 {
 	RUN(a6_hostile_names_never_become_paths);
@@ -246,5 +261,6 @@ int main(void)
 	RUN(no_symbolic_link_among_refs_is_followed);
 	RUN(object_lists_come_back_sorted_without_duplicates);
 	RUN(hostile_object_lists_are_refused);
+	RUN(a_tag_that_is_removed_is_gone);
 	return tap_done();
 }

@@ -172,6 +172,44 @@ static void a_fifo_in_place_of_an_object_does_not_hang(void)
 	CHECK_INT(store_verify(f.store, NULL, NULL, &f.e), 1);
 }
 
+static bool damage(const struct fixture *f, const char *path)
+{
+	_cleanup_close_ int fd = -1;
+
+	if (fchmodat(f->root, path, 0644, 0) < 0)
+		return false;
+	fd = openat(f->root, path, O_WRONLY | O_CLOEXEC);
+	return fd >= 0 && pwrite(fd, "X", 1, 0) == 1;
+}
+
+static void a_damaged_object_is_replaced_by_a_new_file(void)
+{
+	_cleanup_fixture_ struct fixture f;
+	_cleanup_close_ int good = -1, bad = -1, old = -1;
+	char text[16] = "";
+	struct digest d;
+
+	CHECK(fixture_open(&f));
+	CHECK_INT(put(&f, "content", OBJECT_PLAIN, &d), 0);
+	CHECK(damage(&f, object_path(&d, "")));
+	CHECK_INT(store_verify_object(f.store, &d, &f.e), -EBADMSG);
+	old = store_open_object(f.store, &d, &f.e);
+	good = openat(f.root, "good", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	bad = openat(f.root, "bad", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	CHECK(write(good, "content", 7) == 7 && write(bad, "contend", 7) == 7);
+	/* What has another digest changes nothing. */
+	CHECK_INT(store_replace(f.store, &d, OBJECT_PLAIN, bad, &f.e), -EBADMSG);
+	CHECK(strstr(f.e.msg, "is not the same"));
+	CHECK_INT(store_verify_object(f.store, &d, &f.e), -EBADMSG);
+	CHECK_INT(store_replace(f.store, &d, OBJECT_PLAIN, good, &f.e), 0);
+	CHECK_INT(store_verify(f.store, NULL, NULL, &f.e), 0);
+	CHECK_INT(store_verify_object(f.store, &d, &f.e), 0);
+	/* Whoever has the old file open keeps it. */
+	CHECK(pread(old, text, 7, 0) == 7);
+	CHECK_STR(text, "Xontent");
+	CHECK_INT(count_entries(&f, "cas/staging"), 0);
+}
+
 int main(void)
 {
 	RUN(sha256_matches_the_standard);
@@ -184,5 +222,6 @@ int main(void)
 	RUN(a6_link_takes_one_file_name_only);
 	RUN(a12_link_across_file_systems_copies_and_says_so);
 	RUN(a_fifo_in_place_of_an_object_does_not_hang);
+	RUN(a_damaged_object_is_replaced_by_a_new_file);
 	return tap_done();
 }
