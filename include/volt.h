@@ -457,7 +457,8 @@ int volt_kernel_default(struct volt_ctx *ctx, const char *name, struct volt_erro
  * @ret:     to be given to volt_machine_free(); NULL if not wanted
  * @e:       why it failed
  *
- * Return: 0 or a negative errno; -EEXIST where the name is taken.
+ * Return: 0 or a negative errno; -EEXIST where the name is taken, -ESTALE where the wish
+ * has a "lock" and something there differs.
  * Since: 0.1
  */
 int volt_machine_create(struct volt_ctx *ctx, const char *spec, const char *options,
@@ -493,6 +494,19 @@ void volt_machine_free(struct volt_machine *m);
  * Since: 0.1
  */
 const char *volt_machine_id(const struct volt_machine *m);
+
+/**
+ * volt_machine_lock - what a machine is made of
+ * @m:   machine
+ * @ret: an object that names, each by its digest, the image, its root file system, the
+ *       kernel and the profile that it would be started with now; as "lock" of a wish for
+ *       volt_machine_create() it keeps that machine from being started with anything else
+ * @e:   why it failed
+ *
+ * Return: 0 or a negative errno.
+ * Since: 0.1
+ */
+int volt_machine_lock(struct volt_machine *m, char **ret, struct volt_error *e);
 
 /**
  * volt_machine_start - boot a machine
@@ -613,7 +627,8 @@ int volt_machine_wait(struct volt_machine *m, int *ret, struct volt_error *e);
 /**
  * volt_machine_inspect - all about one machine
  * @m:   machine
- * @ret: an object; its "spec" is the machine's wish, its "state" the fact
+ * @ret: an object; its "spec" is the machine's wish, its "state" the fact, its "digests"
+ *       what it runs on
  * @e:   why it failed
  *
  * Return: 0 or a negative errno.

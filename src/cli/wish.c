@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "base/json.h"
+#include "cli/lock-file.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/wish-parse.h"
@@ -20,8 +21,8 @@
 static struct {
 	const char *accel, *arch, *authfile, *cidfile, *cpus, *creds, *disk_format;
 	const char *entrypoint;
-	const char *guest, *hardware, *hostname, *kernel, *memory, *name, *network,
-		*platform, *pull;
+	const char *guest, *hardware, *hostname, *kernel, *lock, *locked, *memory, *name;
+	const char *network, *platform, *pull;
 	const char *restart, *stop_signal, *user, *workdir;
 	const char **env, **env_file, **label, **label_file, **log_opt, **publish;
 	const char **tmpfs, **volume;
@@ -65,6 +66,11 @@ const struct poptOption wish_options[] = {
 	{ "label", 'l', POPT_ARG_ARGV, &o.label, 0, "Attach a label", "KEY[=VALUE]" },
 	{ "label-file", 0, POPT_ARG_ARGV, &o.label_file, 0,
 	  "Attach the labels listed in FILE", "FILE" },
+	{ "lock", 0, POPT_ARG_STRING, &o.lock, 0,
+	  "Write what the machine is made of, each thing by its digest, to FILE",
+	  "FILE" },
+	{ "locked", 0, POPT_ARG_STRING, &o.locked, 0,
+	  "Run exactly what FILE names, which --lock wrote, or nothing", "FILE" },
 	{ "log-opt", 0, POPT_ARG_ARGV, &o.log_opt, 0,
 	  "Bound the log: max-size=BYTES or max-file=N", "KEY=VALUE" },
 	{ "memory", 'm', POPT_ARG_STRING, &o.memory, 0, "Memory, such as 512m or 2g",
@@ -418,6 +424,7 @@ int wish_spec(int argc, const char **argv, json_t **ret, struct volt_error *e)
 	    (r = put_policies(j, e)) < 0 || (r = put_arch(j, e)) < 0 ||
 	    (r = put_entrypoint(j, e)) < 0 || (r = put_env(j, e)) < 0 ||
 	    (r = put_labels(j, e)) < 0 || (r = put_log(j, e)) < 0 ||
+	    (o.locked && (r = lock_file_read(o.locked, j, e)) < 0) ||
 	    (r = put_words(j, "ports", o.publish, e)) < 0 ||
 	    (r = put_list(j, "volumes", o.volume, volume_parse, e)) < 0 ||
 	    (r = put_list(j, "tmpfs", o.tmpfs, tmpfs_parse, e)) < 0)
@@ -462,6 +469,17 @@ static int open_cidfile(int *ret, struct volt_error *e)
 	return 0;
 }
 
+/* What is to be on file when there is a machine. */
+static int write_files(struct volt_machine *m, int idfile, struct volt_error *e)
+{
+	const char *id = volt_machine_id(m);
+	int r = idfile >= 0 ? write_all(idfile, id, strlen(id)) : 0;
+
+	if (r < 0)
+		return fail_code(e, r, "write id file '%s'", o.cidfile);
+	return o.lock ? lock_file_write(o.lock, m, e) : 0;
+}
+
 int wish_create(struct volt_ctx *ctx, const json_t *spec, bool start,
 		struct volt_machine **ret, struct volt_error *e)
 {
@@ -486,15 +504,17 @@ int wish_create(struct volt_ctx *ctx, const json_t *spec, bool start,
 	if (!o.quiet)
 		progress_show(ctx);
 	r = volt_machine_create(ctx, text, options, &m, e);
-	if (r < 0 && idfile >= 0)
-		(void)unlink(o.cidfile);
-	if (r < 0)
-		return r;
-	if (idfile >= 0 &&
-	    (r = write_all(idfile, volt_machine_id(m), strlen(volt_machine_id(m)))) < 0) {
-		(void)volt_machine_remove(m, true, NULL);
+	if (r == -ESTALE && o.locked)
+		(void)fail_in(e, r, "'%s'", o.locked);
+	if (r == 0)
+		r = write_files(m, idfile, e);
+	if (r < 0) {
+		if (idfile >= 0)
+			(void)unlink(o.cidfile);
+		if (m)
+			(void)volt_machine_remove(m, true, NULL);
 		volt_machine_free(m);
-		return fail_code(e, r, "write id file '%s'", o.cidfile);
+		return r;
 	}
 	*ret = m;
 	return 0;

@@ -29,6 +29,7 @@
 #include "lib/internal.h"
 #include "rootfs/rootfs.h"
 #include "store/ref.h"
+#include "vm/prepare.h"
 #include "vm/qemu.h"
 
 int transport_from(const json_t *options, struct image_transport *t, struct volt_error *e)
@@ -220,6 +221,23 @@ static int check_startable(struct volt_ctx *ctx, const struct spec *s,
 	return kernel_check(ctx, s->kernel, arch_of_image(ctx, s, &img), e);
 }
 
+/* "lock": what it names, and nothing else, is what this machine is for. */
+static int check_lock(struct volt_ctx *ctx, const struct spec *s, struct volt_error *e)
+{
+	struct pins pins = { 0 };
+	int r;
+
+	if (!s->lock)
+		return 0;
+	r = ctx_start_env(ctx, s->arch, e);
+	if (r == 0)
+		r = prepare_pins(ctx_env(ctx), s, &pins, e);
+	if (r == 0)
+		r = lock_compare(s->lock, s, &pins, e);
+	pins_done(&pins);
+	return r;
+}
+
 static int create(struct volt_ctx *ctx, struct spec *s, const json_t *options,
 		  struct volt_machine *vm, struct volt_error *e)
 {
@@ -230,7 +248,7 @@ static int create(struct volt_ctx *ctx, struct spec *s, const json_t *options,
 	if ((r = check_name(ctx, s->name, options, e)) < 0 ||
 	    (r = check_startable(ctx, s, options, e)) < 0 ||
 	    (r = image_for(ctx, s->image.ref, s->arch, options, &img, e)) < 0 ||
-	    (r = complete(ctx, s, img, e)) < 0)
+	    (r = complete(ctx, s, img, e)) < 0 || (r = check_lock(ctx, s, e)) < 0)
 		return r;
 	vm->resolved = clock_monotonic();
 	rootfs = rootfs_erofs(ctx->rootfd, ctx->store, &img->tree, e);

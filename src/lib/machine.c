@@ -11,6 +11,7 @@
 #include "lib/internal.h"
 #include "vm/attach.h"
 #include "vm/logs.h"
+#include "vm/prepare.h"
 
 int volt_machine_open(struct volt_ctx *ctx, const char *name, struct volt_machine **ret,
 		      struct volt_error *e)
@@ -50,6 +51,24 @@ static int prepare_env(struct volt_machine *m, struct volt_error *e)
 	if (r < 0)
 		return r;
 	return ctx_start_env(m->ctx, s->guest == GUEST_LINUX ? s->arch : NULL, e);
+}
+
+int volt_machine_lock(struct volt_machine *m, char **ret, struct volt_error *e)
+{
+	struct pins pins = { 0 };
+	const struct spec *s;
+	json_t *lock = NULL;
+	int r;
+
+	if ((r = machine_spec(m->m, &s, e)) < 0 || (r = prepare_env(m, e)) < 0)
+		return r;
+	if (s->guest == GUEST_DISK)
+		return fail(e, EINVAL, "a disk has no lock: it changes as it is used");
+	r = prepare_pins(ctx_env(m->ctx), s, &pins, e);
+	if (r == 0)
+		lock = lock_make(s, &pins);
+	pins_done(&pins);
+	return answer(r, lock, ret, e);
 }
 
 int volt_machine_start(struct volt_machine *m, const char *options,

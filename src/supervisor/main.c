@@ -13,16 +13,14 @@
 struct option {
 	const char *name;
 	void *to;
-	size_t size; /* of an integer or a bool; 0: a text */
+	size_t size; /* of an integer or a bool */
 };
 
 static void set(const struct option *o, const char *value)
 {
 	long long n = value ? strtoll(value, NULL, 10) : 1;
 
-	if (o->size == 0)
-		*(const char **)o->to = value;
-	else if (o->size == sizeof(bool))
+	if (o->size == sizeof(bool))
 		*(bool *)o->to = n != 0;
 	else if (o->size == sizeof(int))
 		*(int *)o->to = (int)n;
@@ -41,6 +39,7 @@ static int parse(int argc, char **argv, struct supervise *o)
 		{ "initramfs-fd", &o->initramfs_fd, sizeof(int) },
 		{ "rootdisk-fd", &o->root_fd, sizeof(int) },
 		{ "upperdisk-fd", &o->upper_fd, sizeof(int) },
+		{ "handover-fd", &o->handover_fd, sizeof(int) },
 		{ "abilities", &o->abilities, sizeof(int) },
 		{ "begun", &o->begun, sizeof(int64_t) },
 		{ "resolved", &o->resolved, sizeof(int64_t) },
@@ -48,7 +47,6 @@ static int parse(int argc, char **argv, struct supervise *o)
 		{ "attach-stdin", &o->attach_stdin, sizeof(bool) },
 		{ "remove-on-failure", &o->remove_on_failure, sizeof(bool) },
 		{ "foreground", &o->foreground, sizeof(bool) },
-		{ "qemu-dir", &o->env.qemu_dir, 0 },
 	};
 
 	for (int i = 1; i < argc - 1; i++) {

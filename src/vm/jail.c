@@ -1,8 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Theory of operation
+ *
+ * QEMU's root holds what it opens by name, and nothing else of the host:
+ *
+ *	/bin /lib /firmware	of its profile, read-only; only there programs can be run
+ *	/kernel /initramfs	read-only
+ *	/v0 /v1 …		volumes that it serves itself, by 9p
+ *	/dev/kvm		where it uses that
+ *	/etc/resolv.conf	where its own network stack asks the host's name servers
+ *
+ * All else it has as a descriptor, none of which is a directory: that would be a way out. The
+ * host's network is there only for QEMU's own network stack.
+ *
+ * Its user owns nothing. Where root shares volumes by 9p, QEMU has to act for any user of the
+ * guest: it keeps the capabilities for that and for nothing else, and uses them on what its
+ * root holds. CAP_DAC_READ_SEARCH is not among them (files would be opened by handle, wherever
+ * they are), nor CAP_MKNOD.
+ */
 
 #include "vm/jail.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,12 +32,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "base/macro.h"
+#include "vm/internal.h"
 
 /* Far from people (below 2^16), from subordinate ids as distributions hand them out (from
  * 100000 up, in steps of 65536) and from systemd's ranges (up to 0x7fffffff). 2^28 users. */
 #define UID_FIRST 0x50000000u
 #define ID_DIGITS 7
+
+/* For files that belong to anybody. */
+#define FILE_CAPABILITIES                                                 \
+	((UINT64_C(1) << CAP_CHOWN) | (UINT64_C(1) << CAP_DAC_OVERRIDE) | \
+	 (UINT64_C(1) << CAP_FOWNER) | (UINT64_C(1) << CAP_FSETID))
 
 static bool is_mapped(uid_t uid)
 {
@@ -72,7 +101,7 @@ struct jail_user jail_user(const char *id, enum accel accel, const char *program
 	(void)snprintf(digits, sizeof(digits), "%.*s", ID_DIGITS, id);
 	u.uid = UID_FIRST + (uid_t)strtoul(digits, NULL, 16);
 	u.gid = u.uid;
-	if (!is_mapped(u.uid) || !is_reachable(program))
+	if (!is_mapped(u.uid) || (program && !is_reachable(program)))
 		return root;
 	if (accel != ACCEL_KVM)
 		return u;
@@ -80,6 +109,90 @@ struct jail_user jail_user(const char *id, enum accel accel, const char *program
 		return root;
 	if ((st.st_mode & 0006) == 0006)
 		return u;
+	if ((st.st_mode & 0060) != 0060 || !st.st_gid)
+		return program ? root : u; /* a jail has a node of its own */
 	u.gid = st.st_gid;
-	return (st.st_mode & 0060) == 0060 && st.st_gid ? u : root;
+	return u;
+}
+
+/* --- its root --- */
+
+void jail_done(struct qemu_jail *j)
+{
+	while (j->n_fds > 0)
+		(void)close(j->fds[--j->n_fds]);
+}
+
+static int show_path(struct qemu_jail *j, int dirfd, const char *path, const char *name,
+		     unsigned int flags)
+{
+	int fd = openat(dirfd, path, O_PATH | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	j->fds[j->n_fds++] = fd;
+	return jail_add(&j->root, fd, name, flags);
+}
+
+static int show_profile(const struct profile *p, struct qemu_jail *j)
+{
+	int r = show_path(j, p->root, "bin", "bin", JAIL_EXEC);
+
+	if (r == 0)
+		r = show_path(j, p->root, "lib", "lib", JAIL_EXEC);
+	if (r == -ENOENT && !p->loader)
+		r = 0; /* linked statically */
+	if (r == 0 && p->firmware)
+		r = show_path(j, p->root, p->firmware, p->firmware, 0);
+	return r;
+}
+
+static int show_shares(const struct qemu_config *c, struct qemu_jail *j)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < c->n_shares && r == 0; i++) {
+		const struct qemu_share *s = &c->shares[i];
+
+		if (s->virtiofs)
+			continue;
+		r = jail_add(&j->root, s->fd, s->tag, s->read_only ? 0 : JAIL_WRITABLE);
+		if (geteuid() == 0)
+			j->root.capabilities = FILE_CAPABILITIES;
+	}
+	return r;
+}
+
+/* QEMU's own network stack passes what the guest asks on to the host's name servers. */
+static int show_network(const struct qemu_config *c, struct qemu_jail *j)
+{
+	int r = 0;
+
+	j->root.host_network = c->link && c->link->kind == NET_SLIRP;
+	if (j->root.host_network)
+		r = show_path(j, AT_FDCWD, "/etc/resolv.conf", "etc/resolv.conf", 0);
+	return r == -ENOENT ? 0 : r;
+}
+
+int jail_make(const struct qemu_config *c, struct qemu_jail *ret, struct volt_error *e)
+{
+	struct qemu_jail j = { 0 };
+	int r = show_profile(c->profile, &j);
+
+	if (r == 0 && c->kernel >= 0)
+		r = jail_add(&j.root, c->kernel, QEMU_JAIL_KERNEL, 0);
+	if (r == 0 && c->initramfs >= 0)
+		r = jail_add(&j.root, c->initramfs, QEMU_JAIL_INITRAMFS, 0);
+	r = r ?: show_shares(c, &j);
+	r = r ?: show_network(c, &j);
+	if (r == 0 && c->accel == ACCEL_KVM)
+		r = show_path(&j, AT_FDCWD, "/dev/kvm", "dev/kvm",
+			      JAIL_DEVICE | JAIL_WRITABLE);
+	if (r < 0) {
+		jail_done(&j);
+		return fail_code(e, r, "make a root for QEMU out of '%s'",
+				 c->profile->path);
+	}
+	*ret = j;
+	return 0;
 }

@@ -3,7 +3,11 @@
 
 #include <sys/types.h>
 
+#include "volt.h"
+
+#include "base/jail.h"
 #include "profile/kvm.h"
+#include "vm/qemu.h"
 
 /* Whom QEMU runs as when the supervisor is root: a user of this machine alone, made of its
  * id, who owns nothing and is nobody else's. All that QEMU opens is handed to it, so it
@@ -13,6 +17,16 @@ struct jail_user {
 	gid_t gid;
 };
 
-/* Stays root where that user does not exist (in a small user namespace) or could not do
- * its work: @program is where only root may look, /dev/kvm for root alone. */
+/* Stays root where that user does not exist (in a small user namespace). Without a jail
+ * (@program is not NULL) also where the user could not do its work: @program is where only
+ * root may look, /dev/kvm for root alone. */
 struct jail_user jail_user(const char *id, enum accel accel, const char *program);
+
+/* The root that QEMU of @c runs in: its profile, kernel, initramfs and shares by 9p. */
+struct qemu_jail {
+	struct jail root;
+	int fds[8]; /* that it holds open for that */
+	size_t n_fds;
+};
+int jail_make(const struct qemu_config *c, struct qemu_jail *ret, struct volt_error *e);
+void jail_done(struct qemu_jail *j);

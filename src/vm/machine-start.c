@@ -25,9 +25,16 @@
 struct starting {
 	int status_read, status_write;
 	int attach_own, attach_theirs;
-	int errors;
+	int errors, handover;
 	struct prepared prepared;
 };
+
+#define STARTING_INIT                                                    \
+	{                                                                \
+		.status_read = -1, .status_write = -1, .attach_own = -1, \
+		.attach_theirs = -1, .errors = -1, .handover = -1,       \
+		.prepared = PREPARED_INIT                                \
+	}
 
 struct keep {
 	int v[16];
@@ -41,6 +48,7 @@ static void starting_done(struct starting *s)
 	closep(&s->attach_own);
 	closep(&s->attach_theirs);
 	closep(&s->errors);
+	closep(&s->handover);
 	prepared_done(&s->prepared);
 }
 
@@ -74,6 +82,15 @@ static int pass_fd(struct strv *a, struct keep *k, const char *name, int fd)
 	return strv_addf(a, "--%s-fd=%d", name, fd);
 }
 
+/* What the document that is handed over speaks of. */
+static void keep_profile(struct keep *k, const struct profile *p)
+{
+	if (p && p->root >= 0)
+		k->v[k->n++] = p->root;
+	if (p && p->lock >= 0)
+		k->v[k->n++] = p->lock;
+}
+
 static int command_line(struct machine *m, const struct start_options *o,
 			const struct starting *s, struct strv *a, struct keep *k)
 {
@@ -88,10 +105,11 @@ static int command_line(struct machine *m, const struct start_options *o,
 	r = r ?: pass_fd(a, k, "initramfs", s->prepared.initramfs);
 	r = r ?: pass_fd(a, k, "rootdisk", s->prepared.root);
 	r = r ?: pass_fd(a, k, "upperdisk", s->prepared.upper);
+	r = r ?: pass_fd(a, k, "handover", s->handover);
+	keep_profile(k, s->prepared.given.kvm);
+	keep_profile(k, s->prepared.given.emulate);
 	r = r ?: strv_addf(a, "--abilities=%u", s->prepared.abilities);
 	r = r ?: strv_addf(a, "--rootfs=%lld", (long long)s->prepared.rootfs);
-	if (m->env->qemu_dir)
-		r = r ?: strv_addf(a, "--qemu-dir=%s", m->env->qemu_dir);
 	if (o->attach_stdin)
 		r = r ?: strv_add(a, "--attach-stdin");
 	if (o->remove_on_failure)
@@ -162,14 +180,20 @@ static int read_report(struct machine *m, int fd, int *ret_status, struct volt_e
 	return fail(e, report.e.code, "%s", report.e.msg);
 }
 
+static int prepare(struct machine *m, struct starting *s, struct volt_error *e)
+{
+	TRY(machine_prepare(m, &s->prepared, e));
+	s->handover = handover_write(&s->prepared.given, e);
+	return s->handover < 0 ? s->handover : 0;
+}
+
 static int try_start(struct machine *m, const struct start_options *o, int *ret_status,
 		     struct volt_error *e)
 {
-	_cleanup_(
-		starting_done) struct starting s = { -1, -1, -1, -1, -1, PREPARED_INIT };
+	_cleanup_(starting_done) struct starting s = STARTING_INIT;
 	int r;
 
-	TRY(machine_prepare(m, &s.prepared, e));
+	TRY(prepare(m, &s, e));
 	TRY(open_ends(m, o, &s, e));
 	TRY(spawn_supervisor(m, o, &s, e));
 	(void)close(TAKE_FD(s.status_write));
@@ -209,15 +233,14 @@ static int set_cloexec(const struct keep *k, int flag)
 static int try_become(struct machine *m, const struct start_options *o,
 		      struct volt_error *e)
 {
-	_cleanup_(
-		starting_done) struct starting s = { -1, -1, -1, -1, -1, PREPARED_INIT };
+	_cleanup_(starting_done) struct starting s = STARTING_INIT;
 	_cleanup_strv_ struct strv argv = { 0 };
 	struct start_options own = *o;
 	struct keep keep = { 0 };
 	int r;
 
 	own.foreground = true;
-	TRY(machine_prepare(m, &s.prepared, e));
+	TRY(prepare(m, &s, e));
 	if (command_line(m, &own, &s, &argv, &keep) < 0)
 		return fail_oom(e);
 	r = set_cloexec(&keep, 0);

@@ -386,6 +386,35 @@ static void add_vnc(const struct machine *m, json_t *j)
 			j, "vnc", json_sprintf("%.*s/%s/" VNC_NAME, (int)n, dir, m->id));
 }
 
+/* All of them in one place, as far as they are known: before the first start a machine has
+ * no kernel and no QEMU. */
+static json_t *digests(const struct spec *s, const struct state *st)
+{
+	static const struct digest none;
+	const struct {
+		const char *key;
+		const struct digest *digest;
+	} all[] = { { "image", &s->image.digest },
+		    { "rootfs", &s->image.tree },
+		    { "kernel", &st->pins.kernel_image },
+		    { "initramfs", &st->pins.initramfs },
+		    { "profile", &st->pins.profile_digest } };
+	json_t *j = json_object();
+	char text[DIGEST_OCI_SIZE];
+	int bad = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		if (!digest_equal(all[i].digest, &none))
+			bad |= json_object_set_new(
+				j, all[i].key,
+				json_string(digest_oci(all[i].digest, text)));
+	if (bad) {
+		json_decref(j);
+		return NULL;
+	}
+	return j;
+}
+
 int machine_inspect(struct machine *m, json_t **ret, struct volt_error *e)
 {
 	_cleanup_(state_done) struct state st = { 0 };
@@ -394,7 +423,8 @@ int machine_inspect(struct machine *m, json_t **ret, struct volt_error *e)
 
 	TRY(machine_state(m, &st, e));
 	TRY(machine_spec(m, &s, e));
-	j = json_pack("{s:o, s:o}", "spec", spec_to_json(s), "state", state_to_json(&st));
+	j = json_pack("{s:o, s:o, s:o}", "spec", spec_to_json(s), "state",
+		      state_to_json(&st), "digests", digests(s, &st));
 	/* TCG is no boundary against a hostile guest, and is never called one. */
 	if (j && st.accel != ACCEL_AUTO &&
 	    json_object_set_new(

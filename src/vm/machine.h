@@ -44,8 +44,9 @@ const char *machine_id(const struct machine *m);
 int machine_spec(struct machine *m, const struct spec **ret, struct volt_error *e);
 int machine_state(struct machine *m, struct state *ret, struct volt_error *e);
 
-/* {"spec": machine.json, "state": state.json, "isolation": "hardware"|"emulated", "vnc":
- * path of the socket while it has a screen}. */
+/* {"spec": machine.json, "state": state.json, "isolation": "hardware"|"emulated",
+ * "digests": {"image", "rootfs", "kernel", "initramfs", "profile"}, "vnc": path of the socket
+ * while it has a screen}. */
 int machine_inspect(struct machine *m, json_t **ret, struct volt_error *e);
 
 /* All machines, newest first. One that vanishes meanwhile is left out; one that cannot be

@@ -4,12 +4,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/path.h"
 #include "guest/kernel.h"
 #include "profile/profile.h"
+#include "profile/versions.h"
 #include "rootfs/rootfs.h"
 #include "rootfs/scratch.h"
 #include "vm/internal.h"
@@ -23,21 +25,119 @@ void prepared_done(struct prepared *p)
 	closep(&p->initramfs);
 	closep(&p->root);
 	closep(&p->upper);
+	handover_done(&p->given);
 	*p = (struct prepared)PREPARED_INIT;
 }
 
-static int open_kernel(const struct machine *m, const struct spec *s, struct prepared *p,
-		       struct volt_error *e)
+static int find_kernel(const struct vm_env *env, const struct spec *s, struct pins *pins,
+		       struct kernel **ret, struct volt_error *e)
 {
 	const struct profile_arch *arch = profile_arch_find(s->arch);
-	struct kernels ks = { .rootfd = m->env->rootfd,
-			      .store = m->env->store,
-			      .init = m->env->init };
+	struct kernels ks = { .rootfd = env->rootfd,
+			      .store = env->store,
+			      .init = env->init };
 	_cleanup_(kernel_freep) struct kernel *k = NULL;
 
 	if (!arch)
 		return fail(e, ENOTSUP, "architecture '%s' is not known", s->arch);
 	TRY(kernel_open(&ks, s->kernel, arch->name, &k, e));
+	pins->kernel = strdup(k->name);
+	pins->kernel_image = k->image;
+	pins->initramfs = k->initramfs;
+	if (!pins->kernel)
+		return fail_oom(e);
+	*ret = TAKE_PTR(k);
+	return 0;
+}
+
+/* The version of profile @name that @lock wants: it need not be the current one. What others
+ * wrote may be called as they like, so content decides. The caller frees; NULL: none. */
+static char *find_locked(const struct profiles *from, const char *name,
+			 const json_t *lock)
+{
+	_cleanup_(profile_list_done) struct profile_list l = { 0 };
+	struct digest wanted;
+	char *ref = NULL;
+
+	if (from->bindir || !lock_profile(lock, &wanted) ||
+	    profile_list(from, &l, NULL) < 0)
+		return NULL;
+	for (size_t i = 0; i < l.n && !ref; i++)
+		if (strcmp(l.v[i].m->name, name) == 0 &&
+		    digest_equal(&l.v[i].m->digest, &wanted))
+			ref = strdup(l.v[i].ref);
+	return ref;
+}
+
+static int resolve(const struct profiles *from, struct profile_wish *wish,
+		   const json_t *lock, struct profile **ret, struct volt_error *e)
+{
+	_cleanup_free_ char *given =
+		lock ? find_locked(from, profile_name_text(wish->name), lock) : NULL;
+
+	wish->given = given;
+	return profile_resolve(from, wish, ret, e);
+}
+
+static int find_profile(const struct vm_env *env, const struct spec *s, enum accel accel,
+			struct profile **ret, struct volt_error *e)
+{
+	const struct profile_choice choice = {
+		.mode = accel == ACCEL_KVM ? PROFILE_HYBRID_KVM : PROFILE_HYBRID_EMULATED,
+		.os = s->guest == GUEST_DISK ? PROFILE_OS_UEFI : PROFILE_OS_LINUX,
+		.guest = profile_arch_find(s->arch),
+		.host = profile_arch_find(NULL),
+	};
+	const struct profiles from = { .rootfd = env->rootfd,
+				       .store = env->store,
+				       .bindir = env->qemu_dir,
+				       .log = env->log };
+	struct profile_wish wish = { .arch = choice.guest };
+
+	if (s->guest == GUEST_DISK)
+		wish.need = PROFILE_CAN_UEFI | PROFILE_CAN_VNC;
+
+	if (!choice.guest || !choice.host)
+		return fail(e, ENOTSUP, "architecture '%s' is not known",
+			    s->arch ? s->arch : "of this host");
+	TRY(profile_select(&choice, &wish.name, e));
+	return resolve(&from, &wish, s->lock, ret, e);
+}
+
+/* Where KVM may yet be given up for emulation, the profile for that, too, if it is to be had. A
+ * lock is of one profile. */
+static int find_profiles(const struct vm_env *env, const struct spec *s,
+			 struct handover *h, struct volt_error *e)
+{
+	char note[KVM_WHY_SIZE];
+	enum accel accel;
+	int r;
+
+	TRY(accel_choose(s->accel, s->arch, env->runfd, &accel, note, e));
+	TRY(find_profile(env, s, accel, accel == ACCEL_KVM ? &h->kvm : &h->emulate, e));
+	if (accel == ACCEL_KVM && s->accel == ACCEL_AUTO && !s->lock)
+		(void)find_profile(env, s, ACCEL_TCG, &h->emulate, NULL);
+	r = handover_pin(h, handover_profile(h, accel));
+	return r < 0 ? fail_oom(e) : 0;
+}
+
+int prepare_pins(const struct vm_env *env, const struct spec *s, struct pins *ret,
+		 struct volt_error *e)
+{
+	_cleanup_(handover_done) struct handover h = HANDOVER_INIT;
+	_cleanup_(kernel_freep) struct kernel *k = NULL;
+
+	TRY(find_kernel(env, s, &h.pins, &k, e));
+	TRY(find_profiles(env, s, &h, e));
+	return pins_copy(&h.pins, ret) < 0 ? fail_oom(e) : 0;
+}
+
+static int open_kernel(const struct machine *m, const struct spec *s, struct prepared *p,
+		       struct volt_error *e)
+{
+	_cleanup_(kernel_freep) struct kernel *k = NULL;
+
+	TRY(find_kernel(m->env, s, &p->given.pins, &k, e));
 	p->abilities = k->abilities;
 	p->kernel = openat(m->env->rootfd, k->image_path, O_RDONLY | O_CLOEXEC);
 	if (p->kernel < 0)
@@ -100,6 +200,9 @@ int machine_prepare(struct machine *m, struct prepared *ret, struct volt_error *
 		return fail(e, EINVAL, "starting a machine needs the store");
 	TRY(machine_spec(m, &s, e));
 	TRY(s->guest == GUEST_DISK ? prepare_disk(s, &p, e) : prepare_linux(m, s, &p, e));
+	TRY(find_profiles(m->env, s, &p.given, e));
+	if (s->lock)
+		TRY(lock_compare(s->lock, s, &p.given.pins, e));
 	p.rootfs = clock_monotonic();
 	*ret = p;
 	p = (struct prepared)PREPARED_INIT;

@@ -173,6 +173,48 @@ static void add_chardev(struct builder *b, const char *id, int fd)
 	addf(b, "-chardev", "socket,id=%s,fd=%d", id, keep(b, fd));
 }
 
+/* The profile's tree as this QEMU sees it: the jail's root is one. */
+static const char *tree(const struct qemu_config *c)
+{
+	return c->jailed ? "" : c->profile->path;
+}
+
+static bool has_tree(const struct qemu_config *c)
+{
+	return c->profile->path != NULL;
+}
+
+/* A profile runs by its own loader and libraries only. Told by an option, not by
+ * LD_LIBRARY_PATH: whatever QEMU starts would inherit that. */
+static void add_program(struct builder *b)
+{
+	const struct profile *p = b->c->profile;
+	const char *at = tree(b->c);
+
+	if (!has_tree(b->c)) {
+		add(b, p->qemu);
+		return;
+	}
+	if (b->failed == 0 && p->loader)
+		b->failed = strv_addf(b->argv, "%s/%s", at, p->loader);
+	if (p->loader) {
+		addf(b, "--library-path", "%s/lib", at);
+		addf(b, "--argv0", "%s/%s", at, p->qemu);
+	}
+	if (b->failed == 0)
+		b->failed = strv_addf(b->argv, "%s/%s", at, p->qemu);
+}
+
+static void add_firmware(struct builder *b)
+{
+	const char *firmware = b->c->profile->firmware;
+
+	if (firmware && *firmware == '/')
+		addf(b, "-L", "%s", firmware);
+	else if (firmware)
+		addf(b, "-L", "%s/%s", tree(b->c), firmware);
+}
+
 /* QEMU is told whole mebibytes. */
 static uint64_t mebibytes(const struct qemu_config *c)
 {
@@ -186,7 +228,10 @@ static void add_machine(struct builder *b)
 
 	for (size_t i = 0; i < c->n_shares; i++)
 		shared |= c->shares[i].virtiofs;
-	addf(b, "-name", "volt-%s", c->name);
+	/* By its loader's name nobody would know it. */
+	addf(b, "-name", "volt-%s%s%s", c->name,
+	     has_tree(c) && c->profile->loader ? ",process=qemu-system-" : "",
+	     has_tree(c) && c->profile->loader ? c->profile->arch->qemu : "");
 	addf(b, "-machine", "%s%s%s", c->machine->type,
 	     shared ? ",memory-backend=mem" : "",
 	     c->uefi ? ",pflash0=code,pflash1=vars" : "");
@@ -220,8 +265,7 @@ static void add_confinement(struct builder *b)
 
 	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
 		add(b, options[i]);
-	if (b->c->profile->firmware)
-		addf(b, "-L", "%s", b->c->profile->firmware);
+	add_firmware(b);
 	/* A reset is the end of one program, but a step in the life of a system. */
 	if (!b->c->uefi)
 		add(b, "-no-reboot");
@@ -231,9 +275,15 @@ static void add_confinement(struct builder *b)
 
 static void add_boot(struct builder *b)
 {
-	addf(b, "-kernel", "/proc/self/fd/%d", keep(b, b->c->kernel));
-	if (b->c->initramfs >= 0)
-		addf(b, "-initrd", "/proc/self/fd/%d", keep(b, b->c->initramfs));
+	if (b->c->jailed) {
+		addf(b, "-kernel", "/" QEMU_JAIL_KERNEL);
+		if (b->c->initramfs >= 0)
+			addf(b, "-initrd", "/" QEMU_JAIL_INITRAMFS);
+	} else {
+		addf(b, "-kernel", "/proc/self/fd/%d", keep(b, b->c->kernel));
+		if (b->c->initramfs >= 0)
+			addf(b, "-initrd", "/proc/self/fd/%d", keep(b, b->c->initramfs));
+	}
 	addf(b, "-append", "%s", b->c->cmdline);
 }
 
@@ -343,6 +393,19 @@ static void add_network(struct builder *b)
 	add_json(b, "-device", j);
 }
 
+/* A directory that QEMU held open would be a way out of the jail. */
+static void add_fsdev(struct builder *b, const struct qemu_share *s)
+{
+	static const char how[] = "security_model=none,multidevs=remap";
+	const char *ro = s->read_only ? ",readonly=on" : "";
+
+	if (b->c->jailed)
+		addf(b, "-fsdev", "local,id=%s,path=/%s,%s%s", s->tag, s->tag, how, ro);
+	else
+		addf(b, "-fsdev", "local,id=%s,path=/proc/self/fd/%d,%s%s", s->tag,
+		     keep(b, s->fd), how, ro);
+}
+
 static void add_share(struct builder *b, const struct qemu_share *s)
 {
 	json_t *j;
@@ -353,10 +416,7 @@ static void add_share(struct builder *b, const struct qemu_share *s)
 		set(j, "chardev", json_string(s->tag));
 		set(j, "tag", json_string(s->tag));
 	} else {
-		addf(b, "-fsdev",
-		     "local,id=%s,path=/proc/self/fd/%d,security_model=none,"
-		     "multidevs=remap%s",
-		     s->tag, keep(b, s->fd), s->read_only ? ",readonly=on" : "");
+		add_fsdev(b, s);
 		j = device(b, "virtio-9p");
 		set(j, "fsdev", json_string(s->tag));
 		set(j, "mount_tag", json_string(s->tag));
@@ -378,7 +438,7 @@ int qemu_args(const struct qemu_config *c, struct strv *argv, struct qemu_fds *f
 	      struct volt_error *e)
 {
 	struct builder b = { .c = c, .argv = argv, .fds = fds };
-	add(&b, c->profile->qemu);
+	add_program(&b);
 	add_machine(&b);
 	add_confinement(&b);
 	if (c->uefi)
@@ -394,4 +454,11 @@ int qemu_args(const struct qemu_config *c, struct strv *argv, struct qemu_fds *f
 	for (size_t i = 0; i < c->n_shares; i++)
 		add_share(&b, &c->shares[i]);
 	return b.failed < 0 ? fail_code(e, b.failed, "build QEMU's command line") : 0;
+}
+
+int qemu_environment(const struct qemu_config *c, struct strv *env, struct volt_error *e)
+{
+	int r = has_tree(c) ? strv_addf(env, "QEMU_MODULE_DIR=%s/lib/qemu", tree(c)) : 0;
+
+	return r < 0 ? fail_oom(e) : 0;
 }

@@ -13,9 +13,9 @@
 #include "profile/profile.h"
 #include "vm/disk.h"
 
-/* What a QEMU is started with. Everything it opens is handed to it as a descriptor, so it
- * needs no access to any path but its own program and firmware, and no text of a user's
- * reaches its command line: names are valid ones, the rest are numbers. */
+/* What a QEMU is started with. Everything it opens is handed to it as a descriptor or stands
+ * in its jail, so it needs no access to any path but its own program and firmware, and no
+ * text of a user's reaches its command line: names are valid ones, the rest are numbers. */
 
 struct qemu_disk {
 	const char *serial; /* "root", "upper", "disk" */
@@ -44,6 +44,7 @@ struct qemu_share {
 
 struct qemu_config {
 	const struct profile *profile;
+	bool jailed;      /* it runs in the root that jail_make() makes */
 	const char *name; /* the machine's */
 	enum accel accel;
 	const struct machine_row *machine;
@@ -89,3 +90,10 @@ int qemu_uefi_machine(const char *arch, const struct machine_row **ret,
 /* Appends the whole command line, program first, and the descriptors it names. */
 int qemu_args(const struct qemu_config *c, struct strv *argv, struct qemu_fds *fds,
 	      struct volt_error *e);
+
+/* Its environment: nothing for a QEMU that is no profile's, which gets a clean one. */
+int qemu_environment(const struct qemu_config *c, struct strv *env, struct volt_error *e);
+
+/* In the jail these stand for descriptors; "v0", "v1", … for shares by 9p. */
+#define QEMU_JAIL_KERNEL    "kernel"
+#define QEMU_JAIL_INITRAMFS "initramfs"

@@ -142,6 +142,8 @@ static int check(const struct spec *s, struct volt_error *e)
 		return fail(e, ENOTSUP, IMPOSSIBLE "its command is wished to be empty");
 	if (s->user && !*s->user)
 		return fail(e, ENOTSUP, IMPOSSIBLE "its user is wished to be empty");
+	if (s->lock)
+		return fail(e, ENOTSUP, IMPOSSIBLE "it has a lock");
 	return 0;
 }
 

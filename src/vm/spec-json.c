@@ -189,6 +189,8 @@ static int put_life(json_t *j, const struct spec *s)
 		   text_or_null(s->stop_signal ? signal_name(s->stop_signal) : NULL));
 	bad |= put(j, "stop_timeout", json_integer(s->stop_timeout));
 	bad |= put(j, "labels", labels_to_json(&s->labels));
+	if (s->lock)
+		bad |= put(j, "lock", json_deep_copy(s->lock));
 	return bad | put(j, "log",
 			 json_pack("{s:I, s:i}", "max_size", (json_int_t)s->log_max_size,
 				   "max_files", (int)s->log_max_files));

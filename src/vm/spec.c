@@ -14,6 +14,7 @@
 #include "base/path.h"
 #include "image/platform.h"
 #include "vm/internal.h"
+#include "vm/pins.h"
 #include "vm/qemu.h"
 
 #define SPEC_VERSION 1
@@ -64,6 +65,7 @@ void spec_free(struct spec *s)
 	free(s->disk.path);
 	free(s->arch);
 	free(s->kernel);
+	json_decref(s->lock);
 	strv_done(&s->entrypoint);
 	strv_done(&s->cmd);
 	strv_done(&s->env);
@@ -604,19 +606,33 @@ static int parse_guest(const json_t *j, enum spec_form form, struct spec *s,
 	return parse_image(j, form, &s->image, e);
 }
 
+static int parse_lock(const json_t *j, struct spec *s, struct volt_error *e)
+{
+	json_t *lock = NULL;
+
+	TRY(json_get_object(j, "lock", &lock, e));
+	if (!lock)
+		return 0;
+	if (s->guest == GUEST_DISK)
+		return fail(e, EINVAL, "a disk has no lock: it changes as it is used");
+	TRY(lock_check(lock, e));
+	s->lock = json_deep_copy(lock);
+	if (!s->kernel && lock_kernel(lock))
+		s->kernel = strdup(lock_kernel(lock));
+	return s->lock && s->kernel ? 0 : fail_oom(e);
+}
+
 static int check_members(const json_t *j, struct volt_error *e)
 {
-	static const char *const known[] = { "version",      "id",      "name",
-					     "created_at",   "image",   "guest",
-					     "arch",         "accel",   "kernel",
-					     "entrypoint",   "cmd",     "env",
-					     "workdir",      "user",    "hostname",
-					     "tty",          "stdin",   "memory",
-					     "cpus",         "network", "ports",
-					     "volumes",      "tmpfs",   "read_only",
-					     "rm",           "restart", "stop_signal",
-					     "stop_timeout", "labels",  "log",
-					     "process",      "disk",    NULL };
+	static const char *const known[] = {
+		"version", "id",          "name",         "created_at", "image",
+		"guest",   "arch",        "accel",        "kernel",     "entrypoint",
+		"cmd",     "env",         "workdir",      "user",       "hostname",
+		"tty",     "stdin",       "memory",       "cpus",       "network",
+		"ports",   "volumes",     "tmpfs",        "read_only",  "rm",
+		"restart", "stop_signal", "stop_timeout", "labels",     "log",
+		"process", "disk",        "lock",         NULL
+	};
 	int64_t version = SPEC_VERSION;
 
 	if (!json_is_object(j))
@@ -635,8 +651,8 @@ static int parse_all(const json_t *j, enum spec_form form, struct spec *s,
 	/* Those that are the same in a wish and on disk. */
 	static int (*const parts[])(const json_t *, struct spec *,
 				    struct volt_error *) = {
-		parse_hardware, parse_command, parse_network, parse_volumes,
-		parse_tmpfs,    parse_life,    parse_labels,  parse_log,
+		parse_hardware, parse_command, parse_network, parse_volumes, parse_tmpfs,
+		parse_life,     parse_labels,  parse_log,     parse_lock,
 	};
 
 	TRY(check_members(j, e));

@@ -100,6 +100,7 @@ struct spec {
 	int stop_signal;          /* of the wish; 0: the image's */
 	unsigned int stop_timeout;
 	struct strv labels; /* "key=value", sorted by key */
+	json_t *lock;       /* what it is to run on, exactly; NULL: whatever there is */
 	uint64_t log_max_size;
 	unsigned int log_max_files;
 };

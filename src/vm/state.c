@@ -13,8 +13,9 @@
 #include "base/path.h"
 #include "vm/internal.h"
 
-#define STATE_VERSION 1
-#define COMMAND_MAX   200 /* of the command line that `ps` shows */
+#define STATE_VERSION   1
+#define JAIL_EMPTY_ROOT "empty-root"
+#define COMMAND_MAX     200 /* of the command line that `ps` shows */
 
 static const char *const status_texts[] = {
 	[STATUS_CREATED] = "created",   [STATUS_STARTING] = "starting",
@@ -54,6 +55,8 @@ void state_done(struct state *st)
 	free(st->name);
 	free(st->image);
 	free(st->command);
+	free(st->jail_note);
+	pins_done(&st->pins);
 	free(st->reason);
 	free(st->accel_note);
 	free(st->network);
@@ -180,6 +183,14 @@ static void put_summary(json_t *j, int *bad, const struct state *st)
 		put(j, bad, "rm", json_true());
 }
 
+static void put_pins(json_t *j, int *bad, const struct pins *p)
+{
+	if (p->kernel)
+		put(j, bad, "kernel", pins_kernel_to_json(p));
+	if (p->profile)
+		put(j, bad, "profile", pins_profile_to_json(p));
+}
+
 static void put_end(json_t *j, int *bad, const struct state *st)
 {
 	put_text(j, bad, "reason", st->reason);
@@ -204,6 +215,10 @@ json_t *state_to_json(const struct state *st)
 	put_int(j, &bad, "supervisor", st->supervisor);
 	put_int(j, &bad, "qemu", st->qemu);
 	put_int(j, &bad, "qemu_uid", st->qemu_uid);
+	if (st->jailed || st->jail_note)
+		put_text(j, &bad, "jail", st->jailed ? JAIL_EMPTY_ROOT : "none");
+	put_text(j, &bad, "jail_note", st->jail_note);
+	put_pins(j, &bad, &st->pins);
 	put_time(j, &bad, "started_at", st->started_at);
 	put_int(j, &bad, "restarts", st->restarts);
 	if (st->accel != ACCEL_AUTO)
@@ -303,6 +318,15 @@ static int get_numbers(const json_t *j, struct state *st, struct volt_error *e)
 	return get_time(j, "started_at", &st->started_at, e);
 }
 
+static int get_jail(const json_t *j, struct state *st, struct volt_error *e)
+{
+	const char *jail = "none";
+
+	TRY(json_get_string(j, "jail", &jail, e));
+	st->jailed = strcmp(jail, JAIL_EMPTY_ROOT) == 0;
+	return get_text(j, "jail_note", &st->jail_note, e);
+}
+
 static int get_run(const json_t *j, struct state *st, struct volt_error *e)
 {
 	const char *boot = "", *accel = NULL;
@@ -317,6 +341,8 @@ static int get_run(const json_t *j, struct state *st, struct volt_error *e)
 	TRY(get_text(j, "accel_note", &st->accel_note, e));
 	TRY(get_text(j, "network", &st->network, e));
 	TRY(get_text(j, "network_note", &st->network_note, e));
+	TRY(get_jail(j, st, e));
+	TRY(pins_from_json(j, &st->pins, e));
 	return get_numbers(j, st, e);
 }
 

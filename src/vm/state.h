@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "net/port.h"
+#include "vm/pins.h"
 #include "vm/spec.h"
 #include "vm/undo.h"
 
@@ -63,6 +64,9 @@ struct state {
 	char boot_id[BOOT_ID_SIZE]; /* of the host, when last started */
 	pid_t supervisor, qemu;     /* for people; liveness is the lock */
 	uid_t qemu_uid;             /* whom QEMU runs as, 0: as the supervisor */
+	bool jailed;                /* QEMU runs in an empty root */
+	char *jail_note;            /* why it does not, or NULL */
+	struct pins pins;           /* what the last run ran on */
 	char *reason;               /* why FAILED, one line */
 	int exit_code;              /* valid in EXITED and FAILED */
 	bool oom;

@@ -109,8 +109,7 @@ static int start_tpm(struct sup *s, const struct channels *c, int *ret,
 		     struct volt_error *e)
 {
 	const struct profile *p = s->run.profile;
-	struct jail_user user =
-		jail_user(s->m->id, s->accel, p->root >= 0 ? NULL : p->qemu);
+	struct jail_user user = run_user(s);
 	struct tpm_with with = { .dirfd = s->m->dirfd,
 				 .uid = user.uid,
 				 .gid = user.gid,

@@ -53,8 +53,11 @@ extern const struct guest_ops linux_guest, disk_guest;
 
 /* What every kind of guest is started with, to be completed, and the start itself. */
 struct qemu_config run_config(struct sup *s, const struct channels *c);
-int run_spawn(struct sup *s, const struct channels *c, const struct qemu_config *config,
+int run_spawn(struct sup *s, const struct channels *c, struct qemu_config *config,
 	      struct volt_error *e);
+
+/* Whom QEMU, and what works for it alone, runs as. */
+struct jail_user run_user(const struct sup *s);
 
 /* The guest is up, as far as can be told: the caller may go. */
 void run_started(struct sup *s);

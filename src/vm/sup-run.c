@@ -77,7 +77,7 @@ static const char *how_far(const struct sup *s)
 
 static bool can_fall_back(const struct sup *s)
 {
-	return s->accel == ACCEL_KVM && s->spec->accel == ACCEL_AUTO;
+	return s->accel == ACCEL_KVM && s->spec->accel == ACCEL_AUTO && s->given.emulate;
 }
 
 static int on_impatience(sd_event_source *source, uint64_t usec, void *data)
@@ -352,7 +352,6 @@ void run_free(struct sup *s)
 	qmp_free(r->qmp);
 	agent_free(r->agent);
 	net_link_done(&r->link);
-	profile_free(r->profile);
 	closep(&r->qemu_pidfd);
 	r->volume_lost = sd_event_source_disable_unref(r->volume_lost);
 	shares_unwatch(&s->shares);
@@ -426,25 +425,18 @@ static int start_network(struct sup *s, struct volt_error *e)
 	return s->st.network ? 0 : fail_oom(e);
 }
 
+/* What runs is on record, also where another machine would get another by now. */
 static int find_qemu(struct sup *s, struct volt_error *e)
 {
-	const struct profile_choice choice = {
-		.mode = s->accel == ACCEL_KVM ? PROFILE_HYBRID_KVM
-					      : PROFILE_HYBRID_EMULATED,
-		.os = s->guest->os,
-		.guest = profile_arch_find(s->spec->arch),
-		.host = profile_arch_find(NULL),
-	};
-	const struct profiles from = { .rootfd = s->o->env.rootfd,
-				       .bindir = s->o->env.qemu_dir,
-				       .log = s->o->env.log };
-	struct profile_wish wish = { .arch = choice.guest, .need = s->guest->need };
+	const struct profile *p = handover_profile(&s->given, s->accel);
 
-	if (!choice.guest || !choice.host)
-		return fail(e, ENOTSUP, "architecture '%s' is not known",
-			    s->spec->arch ? s->spec->arch : "of this host");
-	TRY(profile_select(&choice, &wish.name, e));
-	return profile_resolve(&from, &wish, &s->run.profile, e);
+	if (!p)
+		return fail(e, ENOENT, "no QEMU for '%s' was handed over",
+			    s->accel == ACCEL_KVM ? "kvm" : "tcg");
+	s->run.profile = p;
+	if (handover_pin(&s->given, p) < 0 || pins_copy(&s->given.pins, &s->st.pins) < 0)
+		return fail_oom(e);
+	return 0;
 }
 
 static void channels_done(struct channels *c)
@@ -493,30 +485,13 @@ static size_t fill_disks(const struct sup *s, struct qemu_disk disks[QEMU_DISKS_
 	return n;
 }
 
-int run_spawn(struct sup *s, const struct channels *c, const struct qemu_config *config,
-	      struct volt_error *e)
+/* Its end is the run's. */
+static int watch_qemu(struct sup *s, struct volt_error *e)
 {
-	_cleanup_strv_ struct strv argv = { 0 };
-	struct jail_user user = jail_user(s->m->id, s->accel, s->run.profile->qemu);
-	struct spawn spawn = SPAWN_INIT;
-	struct qemu_fds fds = { 0 };
-	int r;
+	int r = sd_event_add_child_pidfd(s->ev, &s->run.qemu_exit, s->run.qemu_pidfd,
+					 WEXITED, on_qemu_exit, s);
 
-	/* What QEMU itself shares by 9p it reads and writes as the owner of the files. */
-	if (s->shares.n && !s->shares.by_virtiofs)
-		user = (struct jail_user){ 0, 0 };
-	TRY(qemu_args(config, &argv, &fds, e));
-	spawn.argv = (const char *const *)argv.v;
-	spawn.out = spawn.err = c->theirs[CHANNEL_ERRORS];
-	spawn.keep_fds = fds.v;
-	spawn.n_keep_fds = fds.n;
-	spawn.die_with_parent = true;
-	spawn.uid = s->st.qemu_uid = user.uid;
-	spawn.gid = user.gid;
-	TRY(spawn_start(&spawn, &s->run.qemu, &s->run.qemu_pidfd, e));
 	s->st.qemu = s->run.qemu;
-	r = sd_event_add_child_pidfd(s->ev, &s->run.qemu_exit, s->run.qemu_pidfd, WEXITED,
-				     on_qemu_exit, s);
 	if (r >= 0)
 		r = sd_event_source_set_priority(s->run.qemu_exit, PRIORITY_EXIT);
 	if (r >= 0)
@@ -527,6 +502,71 @@ int run_spawn(struct sup *s, const struct channels *c, const struct qemu_config 
 		;
 	s->run.qemu = 0;
 	return fail_code(e, r, "watch QEMU");
+}
+
+struct jail_user run_user(const struct sup *s)
+{
+	const struct profile *p = s->run.profile;
+
+	/* What QEMU of no profile shares by 9p it reads and writes as the owner of the
+	 * files. */
+	if (p->root < 0 && s->shares.n && !s->shares.by_virtiofs)
+		return (struct jail_user){ 0, 0 };
+	return jail_user(s->m->id, s->accel, p->root < 0 ? p->qemu : NULL);
+}
+
+static int spawn_qemu(struct sup *s, const struct channels *c,
+		      const struct qemu_config *config, struct volt_error *e)
+{
+	_cleanup_(jail_done) struct qemu_jail jail = { 0 };
+	_cleanup_strv_ struct strv argv = { 0 }, env = { 0 };
+	struct jail_user user = run_user(s);
+	struct spawn spawn = SPAWN_INIT;
+	struct qemu_fds fds = { 0 };
+
+	TRY(qemu_args(config, &argv, &fds, e));
+	TRY(qemu_environment(config, &env, e));
+	if (config->jailed) {
+		TRY(jail_make(config, &jail, e));
+		spawn.jail = &jail.root;
+	}
+	spawn.argv = (const char *const *)argv.v;
+	spawn.env = (const char *const *)env.v;
+	spawn.out = spawn.err = c->theirs[CHANNEL_ERRORS];
+	spawn.keep_fds = fds.v;
+	spawn.n_keep_fds = fds.n;
+	spawn.die_with_parent = true;
+	spawn.uid = s->st.qemu_uid = user.uid;
+	spawn.gid = user.gid;
+	return spawn_start(&spawn, &s->run.qemu, &s->run.qemu_pidfd, e);
+}
+
+static int set_jail(struct sup *s, bool jailed, const char *note, struct volt_error *e)
+{
+	s->st.jailed = jailed;
+	free(s->st.jail_note);
+	s->st.jail_note = note ? strdup(note) : NULL;
+	return note && !s->st.jail_note ? fail_oom(e) : 0;
+}
+
+/* An ordinary user cannot be sure to be given an empty root, and goes without it; for root
+ * there is no reason not to have one. */
+int run_spawn(struct sup *s, const struct channels *c, struct qemu_config *config,
+	      struct volt_error *e)
+{
+	struct volt_error why = { 0 };
+	int r;
+
+	config->jailed = s->run.profile->root >= 0;
+	TRY(set_jail(s, config->jailed,
+		     config->jailed ? NULL : "this QEMU is no profile's", e));
+	r = spawn_qemu(s, c, config, &why);
+	if (r == -ENOTSUP && config->jailed && geteuid() != 0) {
+		config->jailed = false;
+		TRY(set_jail(s, false, why.msg, e));
+		r = spawn_qemu(s, c, config, &why);
+	}
+	return r < 0 ? fail(e, why.code, "%s", why.msg) : watch_qemu(s, e);
 }
 
 struct qemu_config run_config(struct sup *s, const struct channels *c)

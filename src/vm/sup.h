@@ -10,6 +10,7 @@
 #include "profile/profile.h"
 #include "vm/agent.h"
 #include "vm/console.h"
+#include "vm/handover.h"
 #include "vm/machine-internal.h"
 #include "vm/outlog.h"
 #include "vm/qemu.h"
@@ -33,7 +34,7 @@ enum outcome {
 };
 
 struct run {
-	struct profile *profile;
+	const struct profile *profile; /* one of those handed over */
 	struct net_link link;
 	sd_event_source *passt, *tpm;
 	pid_t qemu;
@@ -56,6 +57,7 @@ struct sup {
 	struct machine *m;
 	const struct spec *spec;
 	const struct guest_ops *guest;
+	struct handover given;
 	struct state st;
 	int lock, runtime; /* runtime: /run/volt/<id> */
 	sd_event *ev;

@@ -426,6 +426,8 @@ static int set_up(struct sup *s, struct volt_error *e)
 	TRY(take_lock(s, e));
 	TRY(machine_spec(s->m, &s->spec, e));
 	s->guest = guests[s->spec->guest];
+	if (s->o->handover_fd >= 0)
+		TRY(handover_read(s->o->handover_fd, &s->given, e));
 	TRY(prepare_process(s, e));
 	TRY(enter_state(s, e));
 	TRY(open_logs(s, e));
@@ -494,6 +496,7 @@ static void sup_free(struct sup *s)
 	outlog_close(s->console_log);
 	shares_done(&s->shares);
 	state_done(&s->st);
+	handover_done(&s->given);
 	closep(&s->runtime);
 	machine_close(s->m);
 	sd_event_unref(s->ev);

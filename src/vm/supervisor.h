@@ -21,13 +21,15 @@ struct supervise {
 
 	/* What machine_prepare() found. */
 	int kernel_fd, initramfs_fd, root_fd, upper_fd;
+	int handover_fd;                 /* for handover_read() */
 	unsigned int abilities;          /* enum kernel_ability */
 	int64_t begun, resolved, rootfs; /* phases that were the caller's */
 };
 #define SUPERVISE_INIT                                                                  \
 	{                                                                               \
 		.env = { .rootfd = -1, .runfd = -1 }, .status_fd = -1, .attach_fd = -1, \
-		.kernel_fd = -1, .initramfs_fd = -1, .root_fd = -1, .upper_fd = -1      \
+		.kernel_fd = -1, .initramfs_fd = -1, .root_fd = -1, .upper_fd = -1,     \
+		.handover_fd = -1                                                       \
 	}
 
 /* One write, smaller than PIPE_BUF: there whole or not at all. */

@@ -45,8 +45,9 @@ load() {
 	done
 }
 
-# kernel: the kernel that machines of this test boot. Imported once for all tests, into a
-# root that is then copied.
+# kernel: the kernel and the QEMU that machines of this test run on. Imported once for all
+# tests, into a root that is then copied; with $own_files the profiles, too, for a root that
+# is given to another user.
 kernel() {
 	(
 		flock 9
@@ -62,6 +63,38 @@ kernel() {
 	}
 	mkdir -p "$VOLT_ROOT"
 	cp -a --reflink=auto "$shared/kernel-root/." "$VOLT_ROOT"
+	[ -n "${VOLT_QEMU-}" ] || profiles
+}
+
+# make_profiles: those that machines of this host's architecture want, by KVM or without.
+make_profiles() {
+	local name
+	for name in emulate-x86 $([ ! -e /dev/kvm ] || echo kvm-linux); do
+		"${VOLT%/*}/tests/lib/make-profile" "$shared/profile-root" "$name" "$(uname -m)" ||
+			return
+	done
+}
+
+# profiles: QEMU as machines of this test have it. Made once for all tests, into a root whose
+# objects and trees are then linked: nobody ever writes to these.
+profiles() {
+	(
+		flock 9
+		if ! [ -e "$shared/profile-root/.done" ]; then
+			rm -rf "$shared/profile-root"
+			make_profiles && touch "$shared/profile-root/.done"
+		fi
+	) 9>"$shared/profile.lock" >"$T/profile.out" 2>&1 || {
+		sed 's/^/# profiles: /' "$T/profile.out"
+		echo 'Bail out! no profiles'
+		exit 1
+	}
+	if [ -z "${own_files-}" ]; then
+		mkdir -p "$VOLT_ROOT/cas/objects"
+		cp -aln "$shared/profile-root/cas/objects/." "$VOLT_ROOT/cas/objects" 2>/dev/null
+		cp -aln "$shared/profile-root/qemu" "$VOLT_ROOT" 2>/dev/null
+	fi
+	cp -an --reflink=auto "$shared/profile-root/." "$VOLT_ROOT"
 }
 
 # kernel_of ARCH: the same for a foreign architecture.

@@ -20,6 +20,7 @@
 #include "tap.h"
 #include "vm/attach-internal.h"
 #include "vm/control.h"
+#include "vm/handover.h"
 #include "vm/logs.h"
 #include "vm/machine-internal.h"
 #include "vm/supervisor.h"
@@ -44,7 +45,6 @@ static inline int set_up(void)
 	(void)snprintf(path, sizeof(path), "%s/qemu", top);
 	(void)mkdir(path, 0700);
 	(void)snprintf(link, sizeof(link), "%s/qemu/qemu-system-x86_64", top);
-	env.qemu_dir = strdup(path);
 	env.supervisor = SUPERVISOR;
 	empty = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	errors = open(top, O_TMPFILE | O_RDWR | O_APPEND | O_CLOEXEC, 0600);
@@ -62,7 +62,6 @@ static inline void tear_down(void)
 	(void)close(env.runfd);
 	(void)close(empty);
 	(void)close(errors);
-	free((char *)env.qemu_dir);
 }
 
 /* A machine whose workload is a script of fake-qemu's, with members added to its spec. */
@@ -100,6 +99,22 @@ static inline struct machine *make(const char *name, const char *members,
 	return m;
 }
 
+/* The stand-in as a QEMU of no profile. */
+static inline int hand_over(void)
+{
+	char name[] = "test", qemu[64];
+	struct profile p = { .name = name,
+			     .arch = profile_arch_find("x86_64"),
+			     .root = -1,
+			     .lock = -1,
+			     .qemu = qemu,
+			     .capabilities = PROFILE_CAN_MICROVM };
+	const struct handover h = { .kvm = &p, .emulate = &p };
+
+	(void)snprintf(qemu, sizeof(qemu), "%s/qemu/qemu-system-x86_64", top);
+	return handover_write(&h, NULL);
+}
+
 struct started {
 	struct start_report report;
 	struct attach *attach;
@@ -110,7 +125,7 @@ struct started {
 static inline int start(struct machine *m, const char *const *options,
 			struct started *ret, bool attached)
 {
-	int status[2], pair[2] = { -1, -1 }, keep[5];
+	int status[2], pair[2] = { -1, -1 }, keep[6];
 	_cleanup_strv_ struct strv argv = { 0 };
 	struct spawn s = SPAWN_INIT;
 	struct volt_error e;
@@ -126,12 +141,12 @@ static inline int start(struct machine *m, const char *const *options,
 	(void)strv_addf(&argv, "--status-fd=%d", keep[2] = status[1]);
 	(void)strv_addf(&argv, "--kernel-fd=%d", keep[3] = empty);
 	(void)strv_addf(&argv, "--rootdisk-fd=%d", empty);
-	(void)strv_addf(&argv, "--qemu-dir=%s", env.qemu_dir);
-	s.n_keep_fds = 4;
+	(void)strv_addf(&argv, "--handover-fd=%d", keep[4] = hand_over());
+	s.n_keep_fds = 5;
 	if (attached && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0) {
-		(void)strv_addf(&argv, "--attach-fd=%d", keep[4] = pair[1]);
+		(void)strv_addf(&argv, "--attach-fd=%d", keep[5] = pair[1]);
 		(void)strv_add(&argv, "--attach-stdin");
-		s.n_keep_fds = 5;
+		s.n_keep_fds = 6;
 	}
 	for (; options && *options; options++)
 		(void)strv_add(&argv, *options);
@@ -142,6 +157,7 @@ static inline int start(struct machine *m, const char *const *options,
 	s.err = errors;
 	r = spawn_start(&s, &pid, NULL, &e);
 	(void)close(status[1]);
+	(void)close(keep[4]);
 	closep(&pair[1]);
 	if (r < 0)
 		return r;

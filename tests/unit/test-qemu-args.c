@@ -392,6 +392,95 @@ static void too_many_descriptors_are_an_error(void)
 	CHECK(fds.n <= QEMU_FDS_MAX);
 }
 
+/* A QEMU that is a profile's. */
+static struct profile tree_profile(void)
+{
+	return (struct profile){ .arch = profile_arch_find("x86_64"),
+				 .root = 30,
+				 .path = (char *)"/volt/qemu/p-0123",
+				 .qemu = (char *)"bin/qemu-system-x86_64",
+				 .loader = (char *)"lib/ld-linux-x86-64.so.2",
+				 .firmware = (char *)"firmware",
+				 .capabilities = PROFILE_CAN_MICROVM };
+}
+
+/* An LD_LIBRARY_PATH would be inherited by all that QEMU starts. */
+static void a28_a_profile_runs_by_its_own_loader_and_libraries(void)
+{
+	static const char *const begin[] = {
+		"/lib/ld-linux-x86-64.so.2", "--library-path",         "/lib", "--argv0",
+		"/bin/qemu-system-x86_64",   "/bin/qemu-system-x86_64"
+	};
+	_cleanup_strv_ struct strv a = { 0 }, env = { 0 };
+	struct profile p = tree_profile();
+	struct qemu_config c = config(&p);
+	struct qemu_fds fds = { 0 };
+
+	c.jailed = true;
+	CHECK_INT(qemu_args(&c, &a, &fds, &e), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(begin); i++)
+		CHECK_STR(a.v[i], begin[i]);
+	CHECK_STR(value(&a, "-L", 0), "/firmware");
+	CHECK_STR(value(&a, "-name", 0), "volt-web,process=qemu-system-x86_64");
+	CHECK_INT(qemu_environment(&c, &env, &e), 0);
+	CHECK_INT(env.n, 1);
+	CHECK_STR(env.v[0], "QEMU_MODULE_DIR=/lib/qemu");
+}
+
+static void without_a_jail_a_profile_runs_where_it_stands(void)
+{
+	_cleanup_strv_ struct strv a = { 0 }, env = { 0 };
+	struct profile p = tree_profile();
+	struct qemu_config c = config(&p);
+	struct qemu_fds fds = { 0 };
+
+	CHECK_INT(qemu_args(&c, &a, &fds, &e), 0);
+	CHECK_STR(a.v[0], "/volt/qemu/p-0123/lib/ld-linux-x86-64.so.2");
+	CHECK_STR(value(&a, "--library-path", 0), "/volt/qemu/p-0123/lib");
+	CHECK_STR(value(&a, "-L", 0), "/volt/qemu/p-0123/firmware");
+	CHECK_STR(value(&a, "-kernel", 0), "/proc/self/fd/10");
+	CHECK_INT(qemu_environment(&c, &env, &e), 0);
+	CHECK_STR(env.v[0], "QEMU_MODULE_DIR=/volt/qemu/p-0123/lib/qemu");
+}
+
+static void a_static_qemu_needs_no_loader(void)
+{
+	_cleanup_strv_ struct strv a = { 0 };
+	struct profile p = tree_profile();
+	struct qemu_config c = config(&p);
+	struct qemu_fds fds = { 0 };
+
+	p.loader = NULL;
+	c.jailed = true;
+	CHECK_INT(qemu_args(&c, &a, &fds, &e), 0);
+	CHECK_STR(a.v[0], "/bin/qemu-system-x86_64");
+	CHECK_STR(a.v[1], "-name");
+}
+
+/* There is no /proc in the jail, and a directory that was handed over would be a way out. */
+static void in_the_jail_files_have_names_and_no_directory_is_open(void)
+{
+	struct qemu_share shares[2] = { { .tag = "v0", .fd = 20, .virtiofs = true },
+					{ .tag = "v1", .fd = 21 } };
+	_cleanup_strv_ struct strv a = { 0 };
+	struct profile p = tree_profile();
+	struct qemu_config c = config(&p);
+	struct qemu_fds fds = { 0 };
+
+	c.jailed = true;
+	c.machine = machine_row_find("x86_64", MACHINE_Q35);
+	c.shares = shares;
+	c.n_shares = 2;
+	CHECK_INT(qemu_args(&c, &a, &fds, &e), 0);
+	CHECK_STR(value(&a, "-kernel", 0), "/kernel");
+	CHECK_STR(value(&a, "-initrd", 0), "/initramfs");
+	CHECK(strstr(value(&a, "-fsdev", 0), "local,id=v1,path=/v1,security_model=none"));
+	CHECK(!fd_is_kept(&fds, 10) && !fd_is_kept(&fds, 11) && !fd_is_kept(&fds, 21));
+	CHECK(fd_is_kept(&fds, 20));
+	for (size_t i = 0; i < a.n; i++)
+		CHECK(!strstr(a.v[i], "/proc/"));
+}
+
 int main(void)
 {
 	RUN(microvm_is_taken_where_it_can_be);
@@ -409,5 +498,9 @@ int main(void)
 	RUN(b23_shares_carry_no_path_and_keep_read_only);
 	RUN(devices_and_disks_are_json);
 	RUN(too_many_descriptors_are_an_error);
+	RUN(a28_a_profile_runs_by_its_own_loader_and_libraries);
+	RUN(without_a_jail_a_profile_runs_where_it_stands);
+	RUN(a_static_qemu_needs_no_loader);
+	RUN(in_the_jail_files_have_names_and_no_directory_is_open);
 	return tap_done();
 }

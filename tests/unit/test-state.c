@@ -89,6 +89,12 @@ static void everything_survives_the_disk(void)
 	st.network = strdup("passt");
 	st.restarts = 3;
 	st.qemu_uid = 0x5fffffff;
+	st.jail_note = strdup("no");
+	st.pins.kernel = strdup("k");
+	st.pins.profile = strdup("kvm-linux");
+	st.pins.qemu_version = strdup("7.2.22");
+	memset(&st.pins.kernel_image, 4, sizeof(struct digest));
+	memset(&st.pins.profile_digest, 5, sizeof(struct digest));
 	st.started_at = 1700000000123456789;
 	st.finished_at = st.started_at + 1;
 	for (int i = 0; i < PHASE_MAX; i++)

@@ -126,7 +126,7 @@ a_normal_user_runs_machines() {
 	fi
 	mkdir -p "$T/home"
 	chmod 755 "$T"
-	VOLT_ROOT=$T/home/volt kernel
+	VOLT_ROOT=$T/home/volt own_files=yes kernel
 	chown -R $uid:$uid "$T/home"
 	cp -r "$(image busybox)" "$T/layout"
 	free_port
