@@ -169,8 +169,11 @@ static void print_words(struct volt_ctx *ctx, enum word kind)
 /* "raw|qcow2": one of these words. */
 static void print_choices(const char *kind)
 {
-	for (; *kind; kind += strcspn(kind, "|"), kind += *kind == '|')
-		(void)printf("%.*s\n", (int)strcspn(kind, "|"), kind);
+	for (size_t n; *kind; kind += n, kind += *kind == '|') {
+		n = strcspn(kind, "|");
+		(void)fwrite(kind, 1, n, stdout);
+		(void)putchar('\n');
+	}
 }
 
 static void print_value(struct volt_ctx *ctx, const struct poptOption *opt)
