@@ -131,15 +131,18 @@ static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_er
 	status = ask_all(ctx, argc, argv, all, e);
 	if (status < 0)
 		return status;
-	if (json)
+	if (json) {
 		r = print_json(all, e);
-	else
-		json_array_foreach(all, i, p) {
-			if (i > 0)
-				(void)putchar('\n');
-			r = print_profile(p, e);
-		}
-	return r < 0 ? r : status;
+		return r < 0 ? r : status;
+	}
+	json_array_foreach(all, i, p) {
+		if (i > 0)
+			(void)putchar('\n');
+		r = print_profile(p, e);
+		if (r < 0)
+			return r;
+	}
+	return status;
 }
 
 const struct cmd cmd_qemu_show = {

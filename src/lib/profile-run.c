@@ -41,10 +41,10 @@ static void run_done(struct run *run)
 static int parse_bind(const char *text, char **ret_source, char **ret_name, bool *ret_ro,
 		      struct volt_error *e)
 {
-	const char *colon = strchr(text, ':'), *name = colon ? colon + 1 : NULL, *mode;
-	size_t n = name ? strcspn(name, ":") : 0;
+	const char *colon = strchr(text, ':'), *name = colon ? colon + 1 : "", *mode;
+	size_t n = strcspn(name, ":");
 
-	mode = n && name[n] ? name + n + 1 : "rw";
+	mode = name[n] ? name + n + 1 : "rw";
 	if (!colon || colon == text || n < 2 || name[0] != '/' ||
 	    (strcmp(mode, "ro") != 0 && strcmp(mode, "rw") != 0))
 		return fail(e, EINVAL,
