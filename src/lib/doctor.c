@@ -63,7 +63,9 @@ static void check_kvm(struct doctor *d)
 		       "machines are emulated meanwhile, which is slow but works");
 }
 
-static void check_qemu(struct doctor *d)
+/* What a profile is made of. Machines run from profiles alone, so with one that is here
+ * (@missing is WARNING then) they do without. */
+static void check_qemu(struct doctor *d, enum verdict missing)
 {
 	const struct profile_wish wish = { .arch = profile_arch_find(NULL) };
 	const struct profiles host = { .rootfd = -1, .bindir = d->ctx->qemu_dir };
@@ -73,11 +75,11 @@ static void check_qemu(struct doctor *d)
 	char found[256];
 
 	if (profile_resolve(&host, &wish, &p, &e) < 0) {
-		report(d, "QEMU", BAD, e.msg, "apt install qemu-system-x86");
+		report(d, "QEMU", missing, e.msg, "apt install qemu-system-x86");
 		return;
 	}
 	if (profile_version(p, &version, &e) < 0) {
-		report(d, "QEMU", BAD, e.msg, "it is there but does not run");
+		report(d, "QEMU", missing, e.msg, "it is there but does not run");
 		return;
 	}
 	(void)snprintf(found, sizeof(found), "%s, version %s", p->qemu, version);
@@ -111,8 +113,8 @@ static int usual_profile(struct doctor *d, enum profile_name *ret, struct volt_e
 	return r < 0 ? r : profile_select(&c, ret, e);
 }
 
-/* One that is not here is no fault: it is made when it is needed. */
-static void check_profile(struct doctor *d)
+/* Whether it is here. One that is not is no fault: it is made when it is needed. */
+static bool check_profile(struct doctor *d)
 {
 	_cleanup_(profile_manifest_freep) struct profile_manifest *m = NULL;
 	_cleanup_free_ char *ref = NULL;
@@ -132,7 +134,7 @@ static void check_profile(struct doctor *d)
 			       "when it is needed",
 			       profile_name_text(name));
 		report(d, "profile", GOOD, found, "");
-		return;
+		return false;
 	}
 	if (r == 0)
 		(void)snprintf(found, sizeof(found), "%s%s%s", ref,
@@ -140,6 +142,7 @@ static void check_profile(struct doctor *d)
 			       m->version ? m->version : "");
 	report(d, "profile", r < 0 ? BAD : GOOD, r < 0 ? e.msg : found,
 	       "volt qemu rm --force what is broken, then volt qemu build it again");
+	return r == 0;
 }
 
 static void check_program(struct doctor *d, const char *name, enum verdict otherwise,
@@ -261,8 +264,7 @@ int volt_doctor(struct volt_ctx *ctx, char **ret, struct volt_error *e)
 	if (!d.checks)
 		return fail_oom(e);
 	check_kvm(&d);
-	check_qemu(&d);
-	check_profile(&d);
+	check_qemu(&d, check_profile(&d) && !ctx->qemu_dir ? WARNING : BAD);
 	check_kernel(&d);
 	check_program(&d, "passt", WARNING,
 		      "ports go through QEMU's own network, which is slower; apt install "
