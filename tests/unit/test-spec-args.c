@@ -167,6 +167,8 @@ static const struct sample {
 	{ "kernel", { "small" } },
 	{ "label", { "k", "k=", "k=v=w", "k=" HOSTILE, HOSTILE "=v", "-k=--" } },
 	{ "label-file", { "/dev/null" } },
+	{ "lock", { NULL }, true },
+	{ "locked", { NULL }, true }, /* a lock is refused: see below */
 	{ "log-opt", { "max-size=1m", "max-file=7" } },
 	{ "memory", { "512m", "1.5g", "67108865" } },
 	{ "name", { "a.b_c-1" } },
@@ -361,6 +363,20 @@ static void what_cannot_be_said_is_refused(void)
 	}
 }
 
+static void a_lock_cannot_be_said(void)
+{
+	_cleanup_(spec_freep) struct spec *s = NULL;
+	_cleanup_strv_ struct strv args = { 0 };
+	struct volt_error e = { 0 };
+	json_auto_t *wish = json_pack("{s:{s:s}}", "image", "ref", "i");
+
+	CHECK_INT(spec_parse(wish, SPEC_WISH, &s, &e), 0);
+	CHECK_INT(spec_args(s, &args, &e), 0);
+	s->lock = json_object();
+	CHECK_INT(spec_args(s, &args, &e), -ENOTSUP);
+	CHECK(strstr(e.msg, "it has a lock"));
+}
+
 int main(void)
 {
 	RUN(every_option_of_run_survives);
@@ -369,5 +385,6 @@ int main(void)
 	RUN(all_at_once_survives);
 	RUN(random_texts_survive);
 	RUN(what_cannot_be_said_is_refused);
+	RUN(a_lock_cannot_be_said);
 	return tap_done();
 }
