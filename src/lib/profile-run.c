@@ -143,7 +143,7 @@ static int run_profile(struct volt_ctx *ctx, struct run *run, const struct profi
 	int r;
 
 	run->jail.host_network = true;
-	r = jail_add(&run->jail, p->root, AT + 1, JAIL_EXEC);
+	r = jail_add(&run->jail, p->root, &AT[1], JAIL_EXEC);
 	if (r == 0)
 		r = add_kvm(run);
 	if (r < 0)
