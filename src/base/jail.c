@@ -244,13 +244,11 @@ static int clone_source(const struct source *s)
 		attr.attr_set |= MOUNT_ATTR_NOEXEC;
 	if (!(s->flags & JAIL_DEVICE))
 		attr.attr_set |= MOUNT_ATTR_NODEV;
-	if (fstat(fd, &st) < 0)
+	if (fstat(fd, &st) < 0 ||
+	    mount_setattr(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0)
 		r = -errno;
 	else if (st.st_dev != s->st.st_dev || st.st_ino != s->st.st_ino)
 		r = -ESTALE;
-	else if (mount_setattr(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr,
-			       sizeof(attr)) < 0)
-		r = -errno;
 	if (r == 0)
 		return fd;
 	(void)close(fd);

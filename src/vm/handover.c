@@ -105,11 +105,23 @@ static int get_texts(const json_t *j, struct profile *p, struct volt_error *e)
 	return p->name && p->qemu ? 0 : fail(e, EBADMSG, "a profile has no program");
 }
 
+static int get_numbers(const json_t *j, struct profile *p, struct volt_error *e)
+{
+	int64_t root = -1, lock = -1, capabilities = 0;
+
+	TRY(json_get_int(j, "root", -1, INT32_MAX, &root, e));
+	TRY(json_get_int(j, "lock", -1, INT32_MAX, &lock, e));
+	TRY(json_get_int(j, "capabilities", 0, UINT32_MAX, &capabilities, e));
+	p->root = (int)root;
+	p->lock = (int)lock;
+	p->capabilities = (unsigned int)capabilities;
+	return 0;
+}
+
 static int get_profile(const json_t *j, const char *key, struct profile **ret,
 		       struct volt_error *e)
 {
 	const char *arch = "", *digest = "";
-	int64_t root = -1, lock = -1, capabilities = 0;
 	struct profile *p;
 	json_t *o = NULL;
 
@@ -123,16 +135,10 @@ static int get_profile(const json_t *j, const char *key, struct profile **ret,
 	TRY(get_texts(o, p, e));
 	TRY(json_get_string(o, "arch", &arch, e));
 	TRY(json_get_string(o, "digest", &digest, e));
-	TRY(json_get_int(o, "root", -1, INT32_MAX, &root, e));
-	TRY(json_get_int(o, "lock", -1, INT32_MAX, &lock, e));
-	TRY(json_get_int(o, "capabilities", 0, UINT32_MAX, &capabilities, e));
 	p->arch = profile_arch_find(arch);
 	if (!p->arch || digest_parse_oci(digest, &p->digest) < 0)
 		return fail(e, EBADMSG, "a profile has no architecture or digest");
-	p->root = (int)root;
-	p->lock = (int)lock;
-	p->capabilities = (unsigned int)capabilities;
-	return 0;
+	return get_numbers(o, p, e);
 }
 
 static int read_all_of(const json_t *j, struct handover *h, struct volt_error *e)

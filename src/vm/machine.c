@@ -393,21 +393,21 @@ static json_t *digests(const struct spec *s, const struct state *st)
 	static const struct digest none;
 	const struct {
 		const char *key;
-		const struct digest *digest;
-	} all[] = { { "image", &s->image.digest },
-		    { "rootfs", &s->image.tree },
-		    { "kernel", &st->pins.kernel_image },
-		    { "initramfs", &st->pins.initramfs },
-		    { "profile", &st->pins.profile_digest } };
+		struct digest digest;
+	} all[] = { { "image", s->image.digest },
+		    { "rootfs", s->image.tree },
+		    { "kernel", st->pins.kernel_image },
+		    { "initramfs", st->pins.initramfs },
+		    { "profile", st->pins.profile_digest } };
 	json_t *j = json_object();
 	char text[DIGEST_OCI_SIZE];
 	int bad = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
-		if (!digest_equal(all[i].digest, &none))
+		if (!digest_equal(&all[i].digest, &none))
 			bad |= json_object_set_new(
 				j, all[i].key,
-				json_string(digest_oci(all[i].digest, text)));
+				json_string(digest_oci(&all[i].digest, text)));
 	if (bad) {
 		json_decref(j);
 		return NULL;
