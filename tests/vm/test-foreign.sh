@@ -51,6 +51,13 @@ is_ready() {
 	volt logs "$1" | grep -q ready
 }
 
+# Once: the next rule finds nothing but the workload's own words.
+the_profile_is_made_by_itself_and_a_line_says_so() {
+	ready arm64 || return
+	run volt run --rm --arch arm64 busybox-arm64 true
+	status 0
+	stderr_like "^volt: profile 'emulate-foreign' is not in the store: building it"
+}
 arm64_answers() {
 	answers arm64
 }
@@ -142,7 +149,8 @@ architectures_that_cannot_be_are_refused_by_name() {
 	one_line_error "arm"
 }
 
-tap_run arm64_answers arm64_stops_by_sigterm a_web_server_on_arm64_is_published \
+tap_run the_profile_is_made_by_itself_and_a_line_says_so arm64_answers arm64_stops_by_sigterm \
+	a_web_server_on_arm64_is_published \
 	a_kept_arm64_machine_starts_again riscv64_answers riscv64_stops_by_sigterm s390x_answers \
 	ppc64le_answers mips64el_answers an_image_of_another_architecture_is_one_clear_line \
 	an_architecture_without_a_kernel_names_the_command_that_gets_one \
