@@ -373,8 +373,7 @@ kvm_that_fails_is_given_up_for_emulation() {
 	rm "$VOLT_ROOT/run/kvm.json"
 }
 
-user_strings_reach_qemu_only_as_json() {
-	# A23, B29
+a23_b29_user_strings_reach_qemu_only_as_json() {
 	mkdir -p "$T/dir,readonly=off"
 	run volt run --name 'json' -v "$T/dir,readonly=off:/x:ro" --hostname h static exit:0
 	status 0
@@ -384,8 +383,7 @@ user_strings_reach_qemu_only_as_json() {
 	volt rm json >/dev/null
 }
 
-the_monitor_is_not_on_the_console() {
-	# A22
+a22_the_monitor_is_not_on_the_console() {
 	volt run --name mon static exit:0
 	volt logs --console mon >"$T/console" 2>&1
 	unlike "$(cat "$T/console")" 'mon:|monitor stdio'
@@ -490,7 +488,8 @@ tap_run run_gives_output_and_status statuses_are_podman_s the_machine_is_given_w
 	a_kernel_panic_shows_its_last_lines a_guest_of_another_version_is_refused \
 	a_guest_that_breaks_the_protocol_is_ended a_qemu_that_dies_is_recorded \
 	restart_policies_count wait_answers_for_several logs_keep_streams_apart_and_cut \
-	kvm_that_fails_is_given_up_for_emulation user_strings_reach_qemu_only_as_json the_monitor_is_not_on_the_console \
+	kvm_that_fails_is_given_up_for_emulation a23_b29_user_strings_reach_qemu_only_as_json \
+	a22_the_monitor_is_not_on_the_console \
 	kill_9_of_the_supervisor_is_repaired_by_the_next_command \
 	a_file_of_another_version_does_not_hide_the_others fifty_machines_at_once_are_consistent \
 	the_same_name_at_once_is_given_once kill_9_of_the_client_at_many_points nothing_is_left

@@ -133,7 +133,7 @@ verify() {
 	is "$(cat "$T/out" "$T/err")" '' "$1"
 }
 
-systemd_accepts_the_units() {
+a24_systemd_accepts_the_units() {
 	volt create --name plain -p 127.0.0.1::80 static hang >/dev/null
 	volt create --name odd -e 'A=a "b" %n $HOME ${X} \ ; '"'"$'\n\t\001' --tmpfs '/a b' \
 		-v "$T:/x:ro" -v /usr:/u --label 'k=%i' --restart on-failure:3 \
@@ -155,7 +155,7 @@ systemd_accepts_the_units() {
 	cd / || return
 }
 
-the_unit_stops_by_volt_and_leaves_it_time() {
+a25_the_unit_stops_by_volt_and_leaves_it_time() {
 	run volt generate systemd --stop-timeout 33 plain
 	stdout_like '^Type=notify$'
 	stdout_like "^ExecStart=$VOLT .* start --foreground plain\$"
@@ -211,7 +211,7 @@ tap_run \
 	sigterm_stops_it_in_order \
 	a_qemu_that_dies_is_a_failure_with_a_line_that_says_so \
 	what_does_not_start_fails_and_leaves_the_machine_as_it_was \
-	systemd_accepts_the_units \
-	the_unit_stops_by_volt_and_leaves_it_time \
+	a24_systemd_accepts_the_units \
+	a25_the_unit_stops_by_volt_and_leaves_it_time \
 	units_that_cannot_be_are_refused \
 	nothing_is_left

@@ -230,6 +230,24 @@ a_root_that_cannot_be_written_is_said() {
 	one_line_error "$T/file"
 }
 
+a14_the_root_is_where_it_was_asked_for() {
+	local home=$T/home user=()
+	mkdir -p "$home/run"
+	if [ "$(id -u)" = 0 ]; then
+		chmod 755 "$T"
+		chown -R 54321:54321 "$home"
+		user=(setpriv --reuid=54321 --regid=54321 --clear-groups)
+	fi
+	root_of() {
+		"${user[@]}" env -u VOLT_ROOT HOME="$home" XDG_RUNTIME_DIR="$home/run" "$@" | jq -r .root
+	}
+	is "$(root_of "$VOLT" info)" "$home/.local/share/volt" HOME
+	is "$(root_of XDG_DATA_HOME="$home/data" "$VOLT" info)" "$home/data/volt" XDG_DATA_HOME
+	is "$(root_of VOLT_ROOT="$home/env" "$VOLT" info)" "$home/env" VOLT_ROOT
+	is "$(root_of VOLT_ROOT="$home/no" "$VOLT" --root "$home/option" info)" "$home/option" '--root'
+	not_ok test -e "$home/no"
+}
+
 output_to_a_full_or_closed_place_is_a_failure() {
 	if [ -e /dev/full ]; then
 		"$VOLT" --help >/dev/full 2>"$T/err"
@@ -256,4 +274,5 @@ tap_run help_goes_to_stdout_and_lists_the_commands \
 	machines_that_are_not_there_are_named hostile_machine_names_touch_nothing \
 	ctrl_c_ends_a_password_and_gives_the_terminal_back \
 	errors_are_one_line_whatever_is_in_them a_root_that_cannot_be_written_is_said \
+	a14_the_root_is_where_it_was_asked_for \
 	output_to_a_full_or_closed_place_is_a_failure doctor_and_info_say_what_was_found

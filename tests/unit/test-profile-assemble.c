@@ -255,9 +255,9 @@ static void a9_gc_waits_for_leases_and_takes_no_tree(void)
 	CHECK_STR(text, "the library");
 }
 
-/* A10, A12: what cannot be linked (here: because its mode is wrong, and belongs to all of its
+/* What cannot be linked (here: because its mode is wrong, and belongs to all of its
  * names) is copied with the right mode, and that is told. */
-static void a12_copies_are_made_right_and_counted(void)
+static void a10_a12_copies_are_made_right_and_counted(void)
 {
 	_cleanup_manifest_ struct profile_manifest *m = NULL;
 	_cleanup_fixture_ struct fixture f;
@@ -431,7 +431,7 @@ int main(void)
 	RUN(a4_another_version_leaves_a_running_one_alone);
 	RUN(a8_a_damaged_object_is_not_assembled);
 	RUN(a9_gc_waits_for_leases_and_takes_no_tree);
-	RUN(a12_copies_are_made_right_and_counted);
+	RUN(a10_a12_copies_are_made_right_and_counted);
 	RUN(a13_what_fails_leaves_nothing);
 	RUN(a15_the_tag_decides_and_names_are_matched_whole);
 	RUN(a18_what_a_profile_cannot_do_is_said_before_it_starts);

@@ -183,7 +183,7 @@ static void what_a_machine_has_no_room_for_is_refused(void)
 	CHECK_STR(e.msg, "Linux guests of architecture 'arm' are not supported");
 }
 
-static void b33_qemu_is_confined(void)
+static void a27_b33_qemu_is_confined(void)
 {
 	_cleanup_strv_ struct strv a = { 0 };
 	struct profile p = profile("x86_64");
@@ -197,6 +197,8 @@ static void b33_qemu_is_confined(void)
 	CHECK(strstr(value(&a, "-sandbox", 0), "spawn=deny"));
 	CHECK_STR(value(&a, "-name", 0), "volt-web");
 	CHECK_STR(value(&a, "-mon", 0), "chardev=qmp,mode=control");
+	CHECK(has_device(&a, "virtio-rng-device"));
+	CHECK(has_device(&a, "virtio-balloon-device"));
 	CHECK(!has(&a, "-daemonize") && !has(&a, "-monitor") && !has(&a, "mon:stdio"));
 }
 
@@ -488,7 +490,7 @@ int main(void)
 	RUN(malta_s_devices_share_its_four_slots);
 	RUN(every_row_belongs_to_an_architecture);
 	RUN(what_a_machine_has_no_room_for_is_refused);
-	RUN(b33_qemu_is_confined);
+	RUN(a27_b33_qemu_is_confined);
 	RUN(b32_accelerator_and_cpu_go_together);
 	RUN(everything_is_handed_over_open);
 	RUN(b37_the_root_cannot_be_written);

@@ -135,7 +135,7 @@ a_service_is_active_when_its_workload_runs_and_not_before() {
 	is "$(property volt-web.service StatusText)" running
 }
 
-stopping_it_is_a_stop_by_volt() {
+a25_stopping_it_is_a_stop_by_volt() {
 	wait_for 60 logged web ready || return
 	systemctl_inside stop volt-web.service
 	is "$(volt logs web)" $'ready\ncleaned up'
@@ -203,7 +203,7 @@ wish() {
 	inspect "$1" '.spec | del(.id, .name, .created_at, .rm) | tojson'
 }
 
-any_words_come_out_of_systemd_as_they_went_in() {
+a24_any_words_come_out_of_systemd_as_they_went_in() {
 	local n names
 	python3 - "$VOLT" >"$T/names" <<'EOF' || bad 'create failed'
 import random, subprocess, sys
@@ -262,11 +262,11 @@ nothing_of_systemd_is_left() {
 tap_run \
 	a_systemd_runs \
 	a_service_is_active_when_its_workload_runs_and_not_before \
-	stopping_it_is_a_stop_by_volt \
+	a25_stopping_it_is_a_stop_by_volt \
 	it_is_started_again_when_qemu_is_killed \
 	it_is_started_again_when_its_supervisor_is_killed \
 	what_volt_stopped_stays_stopped \
 	a_machine_made_anew_gets_the_same_words_and_goes_with_its_service \
-	any_words_come_out_of_systemd_as_they_went_in \
+	a24_any_words_come_out_of_systemd_as_they_went_in \
 	nothing_of_systemd_is_left \
 	nothing_is_left
