@@ -14,8 +14,7 @@ static int jobs, quiet;
 
 static const struct poptOption options[] = {
 	{ "from", 0, POPT_ARG_STRING, &from, 0,
-	  "host (default): of the QEMU that is installed here; source: compile it",
-	  "WHAT" },
+	  "Of the QEMU that is installed here (default), or compile it", "host|source" },
 	{ "jobs", 'j', POPT_ARG_INT, &jobs, 0, "Compile so many files at once", "N" },
 	{ "quiet", 'q', POPT_ARG_NONE, &quiet, 0, "Show no progress", NULL },
 	{ "source", 0, POPT_ARG_STRING, &source, 0,

@@ -17,9 +17,10 @@ static const struct poptOption options[] = {
 	  "For guests of this architecture instead of the host's", "ARCH" },
 	OPTION_FORMAT(&o.format),
 	{ "mode", 0, POPT_ARG_STRING, &o.mode, 0,
-	  "auto (default), hybrid-kvm or hybrid-emulated", "MODE" },
-	{ "os", 0, POPT_ARG_STRING, &o.os, 0, "linux (default), nanos, windows or uefi",
-	  "OS" },
+	  "KVM where it works (default), always, or never",
+	  "auto|hybrid-kvm|hybrid-emulated" },
+	{ "os", 0, POPT_ARG_STRING, &o.os, 0, "What boots; linux is the default",
+	  "linux|nanos|windows|uefi" },
 	{ "quiet", 'q', POPT_ARG_NONE, &o.quiet, 0, "Only the profile's name", NULL },
 	POPT_TABLEEND
 };

@@ -488,6 +488,12 @@ completion_offers_profiles() {
 	stdout_like "^$version$"
 	run volt complete qemu build ''
 	is "$(wc -l <"$T/out")" 4 'profiles to build'
+	run volt complete -- qemu build --from ''
+	stdout $'host\nsource'
+	run volt complete -- qemu select --mode ''
+	stdout $'auto\nhybrid-kvm\nhybrid-emulated'
+	run volt complete -- qemu select --os ''
+	stdout $'linux\nnanos\nwindows\nuefi'
 }
 
 tap_run select_follows_mode_architecture_and_system select_says_why \
