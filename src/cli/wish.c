@@ -354,6 +354,8 @@ static int check_guest(int argc, struct volt_error *e)
 		{ "env-file", o.env_file != NULL, false },
 		{ "hostname", o.hostname != NULL, false },
 		{ "kernel", o.kernel != NULL, false },
+		{ "lock", o.lock != NULL, false },
+		{ "locked", o.locked != NULL, false },
 		{ "platform", o.platform != NULL, false },
 		{ "pull", o.pull != NULL, false },
 		{ "stop-signal", o.stop_signal != NULL, false },

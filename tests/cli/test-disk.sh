@@ -70,7 +70,7 @@ what_would_have_to_be_done_inside_is_refused_by_name() {
 	local words
 	for words in '-e A=b' '--env-file /dev/null' '-v /:/x' '--tmpfs /x' '-u 1' '-w /x' \
 		'--entrypoint x' '-h x' '--kernel x' '--stop-signal TERM' '--pull never' \
-		'--creds a:b' '--authfile x' '--tls-verify' '--platform linux/amd64'; do
+		'--lock x' '--locked x' '--creds a:b' '--authfile x' '--tls-verify' '--platform linux/amd64'; do
 		# shellcheck disable=SC2086 # an option and its value
 		refused $words "$T/raw" -- "'--[a-z-]*' cannot be used with '--guest disk'"
 	done
