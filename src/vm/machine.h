@@ -21,7 +21,7 @@ struct vm_env {
 	int rootfd;             /* volt's root */
 	int runfd;              /* volt's runtime directory */
 	const char *supervisor; /* the program; NULL: the installed one */
-	const char *qemu_dir;   /* for profile_resolve(); NULL: the host's QEMU */
+	const char *qemu_dir;   /* for profile_resolve(); NULL: profiles in the store */
 	struct store *store;    /* for starting a machine; else may be NULL */
 	const char *init;       /* likewise: volt's init, as in guest/kernel.h */
 	const struct log *log;

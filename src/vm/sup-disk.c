@@ -205,8 +205,6 @@ static bool signal_disk(struct sup *s, int number)
 }
 
 const struct guest_ops disk_guest = {
-	.os = PROFILE_OS_UEFI,
-	.need = PROFILE_CAN_UEFI | PROFILE_CAN_VNC,
 	.set_up = set_up_disk,
 	.start = start_disk,
 	.ready = ready_disk,

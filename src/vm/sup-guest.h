@@ -5,7 +5,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "profile/profile.h"
 #include "vm/qemu.h"
 #include "vm/state.h"
 
@@ -29,8 +28,6 @@ struct sup;
 /* What depends on the kind of guest. Those with an agent know more of their guest than any
  * other; NULL: nothing to do. */
 struct guest_ops {
-	enum profile_os os;
-	unsigned int need; /* capabilities of the profile besides what its name implies */
 	bool has_agent;
 	/* Once, before the first run. */
 	int (*set_up)(struct sup *s, struct volt_error *e);

@@ -637,7 +637,6 @@ static bool input_linux(struct sup *s, const char *bytes, size_t size)
 }
 
 const struct guest_ops linux_guest = {
-	.os = PROFILE_OS_LINUX,
 	.has_agent = true,
 	.start = start_linux,
 	.signal = signal_linux,
