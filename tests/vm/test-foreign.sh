@@ -21,6 +21,7 @@ ready() {
 	[ -e "$T/ready-$1" ] && return
 	kernel_of "$1"
 	load "busybox@${oci[$1]}"
+	volt qemu resolve emulate-foreign >"$T/resolve.out" 2>&1 || bad 'no profile' "$(cat "$T/resolve.out")"
 	touch "$T/ready-$1"
 }
 
@@ -51,13 +52,22 @@ is_ready() {
 	volt logs "$1" | grep -q ready
 }
 
-# Once: the next rule finds nothing but the workload's own words.
+# Once, also where two miss it at a time.
 the_profile_is_made_by_itself_and_a_line_says_so() {
+	local i pids=()
 	ready arm64 || return
-	run volt run --rm --arch arm64 busybox-arm64 true
-	status 0
-	stderr_like "^volt: profile 'emulate-foreign' is not in the store: building it"
+	volt qemu rm --force emulate-foreign >"$T/rm"
+	for i in 1 2; do
+		volt run --rm --arch arm64 busybox-arm64 true 2>"$T/err.$i" &
+		pids+=($!)
+	done
+	for i in "${pids[@]}"; do
+		wait "$i" || bad 'one of them failed' "$(cat "$T"/err.[12])"
+	done
+	is "$(cat "$T"/err.[12] | grep -c "^volt: profile 'emulate-foreign' is not in the store: building it")" 1 'lines'
+	is "$(volt qemu ls -q | grep -c '^emulate-foreign-')" 1 'versions'
 }
+
 arm64_answers() {
 	answers arm64
 }
