@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "profile/machine.h"
 #include "profile/recipe.h"
 #include "tap.h"
 
@@ -150,6 +151,30 @@ static void too_much_of_anything_is_refused(void)
 	CHECK_STR(e.msg, "recipe 'x' is not text");
 }
 
+static bool has_target(const struct recipe *r, const struct machine_row *row)
+{
+	const char *qemu = profile_arch_find(row->arch)->qemu;
+
+	for (size_t i = 0; i < r->n_targets; i++)
+		if (strcmp(r->targets[i].arch->qemu, qemu) == 0)
+			return true;
+	return false;
+}
+
+/* The first file that a machine opens whose kernel is given, and that it lacks. */
+static const char *missing_firmware(const struct recipe *r)
+{
+	for (size_t i = 0; i < machine_rows_n; i++) {
+		const struct machine_row *row = &machine_rows[i];
+
+		for (size_t k = 0; k < ARRAY_SIZE(row->firmware) && has_target(r, row);
+		     k++)
+			if (row->firmware[k] && !recipe_has_firmware(r, row->firmware[k]))
+				return row->firmware[k];
+	}
+	return "none";
+}
+
 /* Those that volt comes with, each for its profile. */
 static void volt_s_own_recipes_are_good(void)
 {
@@ -173,6 +198,8 @@ static void volt_s_own_recipes_are_good(void)
 		CHECK(recipe_has_feature(&r, "seccomp")); /* -sandbox */
 		CHECK_INT(r.n_targets, rows[i].n_targets);
 		CHECK(recipe_has_device(&r, "VIRTIO_BLK"));
+		if (strcmp(rows[i].name, "kvm-uefi") != 0)
+			CHECK_STR(missing_firmware(&r), "none");
 	}
 }
 
