@@ -175,6 +175,20 @@ static const char *missing_firmware(const struct recipe *r)
 	return "none";
 }
 
+/* The first device of a machine that boots a disk which it lacks. */
+static const char *missing_device(const struct recipe *r)
+{
+	static const char *const devices[] = {
+		"E1000E_PCI_EXPRESS", "NVME_PCI", "TPM_CRB", "TPM_EMULATOR", "USB_HID",
+		"USB_XHCI_PCI",       "VGA_PCI"
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(devices); i++)
+		if (!recipe_has_device(r, devices[i]))
+			return devices[i];
+	return "none";
+}
+
 /* Those that volt comes with, each for its profile. */
 static void volt_s_own_recipes_are_good(void)
 {
@@ -200,6 +214,8 @@ static void volt_s_own_recipes_are_good(void)
 		CHECK(recipe_has_device(&r, "VIRTIO_BLK"));
 		if (strcmp(rows[i].name, "kvm-uefi") != 0)
 			CHECK_STR(missing_firmware(&r), "none");
+		if (recipe_has_feature(&r, "vnc"))
+			CHECK_STR(missing_device(&r), "none");
 	}
 }
 
