@@ -150,6 +150,30 @@ int profile_find(const struct profiles *ps, const char *who, char **ret_ref,
 
 /* -- recording --------------------------------------------------------------------- */
 
+/* A tree is named by twelve digits of a digest. Two profiles that have them in common were
+ * made so, in seconds: one of them would run in place of the other. */
+static int check_tree(const struct profiles *ps, const struct profile_manifest *m,
+		      struct volt_error *e)
+{
+	char tree[PROFILE_TREE_SIZE], other[PROFILE_TREE_SIZE];
+	struct profiles quiet = *ps;
+	struct profile_list l = { 0 };
+	int r;
+
+	quiet.log = NULL; /* what cannot be read has no tree */
+	(void)profile_tree_name(m, tree);
+	r = profile_list(&quiet, &l, e);
+	for (size_t i = 0; i < l.n && r >= 0; i++)
+		if (strcmp(profile_tree_name(l.v[i].m, other), tree) == 0 &&
+		    !digest_equal(&l.v[i].m->digest, &m->digest))
+			r = fail(e, EEXIST,
+				 "it is not '%s', whose digest begins like its own: "
+				 "remove that one, or give it another name",
+				 l.v[i].ref);
+	profile_list_done(&l);
+	return r;
+}
+
 /* Eight digits of the digest, unless they are taken by another profile of that name. */
 static int choose_ref(const struct profiles *ps, const struct profile_manifest *m,
 		      char **ret, struct volt_error *e)
@@ -187,7 +211,9 @@ int profile_record(const struct profiles *ps, const struct profile_manifest *m,
 	_cleanup_free_ char *ref = NULL;
 	int r;
 
-	r = choose_ref(ps, m, &ref, e);
+	r = check_tree(ps, m, e);
+	if (r >= 0)
+		r = choose_ref(ps, m, &ref, e);
 	if (r >= 0)
 		r = ref_write(ps->store, NULL, ref, m->j, e);
 	if (r >= 0)

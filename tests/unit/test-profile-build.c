@@ -84,6 +84,34 @@ static void the_same_files_are_the_same_version(void)
 	profile_list_done(&l);
 }
 
+static int store_text(struct fixture *f, const char *name, const char *text)
+{
+	_cleanup_manifest_ struct profile_manifest *m = NULL;
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "%s/bin/q", text);
+	return write_below(f, path, text, 0644) ?: store_profile(f, name, text, &m);
+}
+
+/* A4, A8: their manifests' digests have 12 digits in common, and so would have one tree. */
+static void a4_what_would_share_a_tree_is_refused(void)
+{
+	_cleanup_free_ char *before = NULL, *after = NULL;
+	_cleanup_fixture_ struct fixture f;
+	struct profiles ps;
+
+	CHECK(fixture_open(&f));
+	ps = profiles_of(&f);
+	CHECK_INT(store_text(&f, "mine", "12498995"), 0);
+	CHECK_INT(profile_find(&ps, "mine", &before, &f.e), 0);
+	CHECK_INT(store_text(&f, "mine", "20546055"), -EEXIST);
+	CHECK(strstr(f.e.msg, before));
+	CHECK_INT(profile_find(&ps, "mine", &after, &f.e), 0);
+	CHECK_STR(after, before);
+	CHECK_INT(store_text(&f, "mine", "12498995"), 0);
+	CHECK_INT(store_text(&f, "yours", "20546055"), 0);
+}
+
 static void links_inside_are_followed(void)
 {
 	_cleanup_manifest_ struct profile_manifest *m = NULL;
@@ -259,6 +287,7 @@ int main(void)
 	RUN(a_directory_becomes_a_manifest);
 	RUN(a8_only_what_was_stored_now_counts_as_hashed);
 	RUN(the_same_files_are_the_same_version);
+	RUN(a4_what_would_share_a_tree_is_refused);
 	RUN(links_inside_are_followed);
 	RUN(a6_links_that_leave_the_directory_are_refused);
 	RUN(what_is_no_file_is_refused);
