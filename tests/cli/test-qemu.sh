@@ -400,6 +400,16 @@ run_shows_nothing_but_the_profile() {
 	stdout_like '^caps 0+ .*no_new_privs 1$'
 }
 
+# With root's rights, and nothing around it, it would have the host.
+run_starts_none_for_root_without_a_jail() {
+	build mine
+	# shellcheck disable=SC2016 # for the inner shell
+	run unshare --map-root-user sh -c 'echo 0 >/proc/sys/user/max_mnt_namespaces && exec "$@"' sh \
+		"$VOLT" qemu run mine -- exit:3
+	status 125
+	one_line_error 'namespaces for an empty root'
+}
+
 run_shows_volumes_by_the_name_they_are_given() {
 	build mine
 	echo hello >"$T/file"
@@ -504,6 +514,7 @@ tap_run select_follows_mode_architecture_and_system select_says_why \
 	two_may_resolve_at_once what_is_not_there_is_one_clear_line a_manifest_that_is_broken_is_named \
 	verify_mends_from_the_source_and_says_so verify_exits_with_1_where_the_source_is_gone \
 	rm_removes_versions run_passes_arguments_and_the_status run_shows_nothing_but_the_profile \
+	run_starts_none_for_root_without_a_jail \
 	run_shows_volumes_by_the_name_they_are_given run_wants_a_guest_that_the_profile_has \
 	run_hands_signals_on_and_ends_with_its_caller doctor_and_info_tell_about_profiles \
 	completion_offers_profiles
