@@ -38,8 +38,9 @@
 
 /* Far from people (below 2^16), from subordinate ids as distributions hand them out (from
  * 100000 up, in steps of 65536) and from systemd's ranges (up to 0x7fffffff). 2^28 users. */
-#define UID_FIRST 0x50000000u
-#define ID_DIGITS 7
+#define UID_FIRST    0x50000000u
+#define HELPER_FIRST 0x60000000u
+#define ID_DIGITS    7
 
 /* For files that belong to anybody. */
 #define FILE_CAPABILITIES                                                 \
@@ -113,6 +114,13 @@ struct jail_user jail_user(const char *id, enum accel accel, const char *program
 		return program ? root : u; /* a jail has a node of its own */
 	u.gid = st.st_gid;
 	return u;
+}
+
+struct jail_user jail_helper(struct jail_user qemu)
+{
+	const uid_t uid = qemu.uid + (HELPER_FIRST - UID_FIRST);
+
+	return qemu.uid && is_mapped(uid) ? (struct jail_user){ uid, uid } : qemu;
 }
 
 /* --- its root --- */

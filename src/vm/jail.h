@@ -22,6 +22,11 @@ struct jail_user {
  * root may look, /dev/kvm for root alone. */
 struct jail_user jail_user(const char *id, enum accel accel, const char *program);
 
+/* Of what works for QEMU without a jail: a user of the same machine's alone, but not @qemu,
+ * who could take its own processes over (ptrace()) and so leave the jail. @qemu itself where
+ * that is the supervisor's, or where the other does not exist. */
+struct jail_user jail_helper(struct jail_user qemu);
+
 /* The root that QEMU of @c runs in: its profile, kernel, initramfs and shares by 9p. */
 struct qemu_jail {
 	struct jail root;

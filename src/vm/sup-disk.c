@@ -109,7 +109,7 @@ static int start_tpm(struct sup *s, const struct channels *c, int *ret,
 		     struct volt_error *e)
 {
 	const struct profile *p = s->run.profile;
-	struct jail_user user = run_user(s);
+	struct jail_user user = jail_helper(run_user(s));
 	struct tpm_with with = { .dirfd = s->m->dirfd,
 				 .uid = user.uid,
 				 .gid = user.gid,

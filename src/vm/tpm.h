@@ -8,7 +8,8 @@
 
 #include "vm/undo.h"
 
-/* A machine's TPM 2.0: swtpm, a process of its own, as unprivileged as QEMU. What it knows
+/* A machine's TPM 2.0: swtpm, a process of its own, as unprivileged as QEMU, but
+ * without its jail: so it is another user. What it knows
  * is kept in the machine's directory, below TPM_NAME, and ends with the machine. */
 #define TPM_NAME "tpm"
 
