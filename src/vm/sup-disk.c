@@ -174,6 +174,7 @@ static void on_answer(void *data, const json_t *result, const struct volt_error 
 static void ready_disk(struct sup *s)
 {
 	vnc_serve(s->vnc, s->run.qmp);
+	server_resume(s->server); /* what was typed while there was no QEMU */
 	(void)qmp_call(s->run.qmp, "query-status", NULL, ANSWER_MS, on_answer, s);
 }
 
