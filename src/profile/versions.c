@@ -257,8 +257,8 @@ static int list_one(const struct profiles *ps, const char *ref, struct profile_l
 	v->ref = strdup(ref);
 	if (!v->ref)
 		return -ENOMEM;
-	r = profile_find(ps, label, &current, NULL);
-	v->current = r >= 0 && strcmp(current, ref) == 0;
+	(void)profile_find(ps, label, &current, NULL);
+	v->current = current && strcmp(current, ref) == 0;
 	v->assembled = profile_is_assembled(ps, v->m);
 	return 0;
 }
