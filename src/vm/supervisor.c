@@ -419,15 +419,20 @@ static const struct guest_ops *const guests[] = {
 	[GUEST_DISK] = &disk_guest,
 };
 
+static int read_wish(struct sup *s, struct volt_error *e)
+{
+	TRY(machine_spec(s->m, &s->spec, e));
+	s->guest = guests[s->spec->guest];
+	return s->o->handover_fd >= 0 ? handover_read(s->o->handover_fd, &s->given, e)
+				      : 0;
+}
+
 static int set_up(struct sup *s, struct volt_error *e)
 {
 	s->tsc = tsc_sample();
 	TRY(machine_open_id(&s->o->env, s->o->id, &s->m, e));
 	TRY(take_lock(s, e));
-	TRY(machine_spec(s->m, &s->spec, e));
-	s->guest = guests[s->spec->guest];
-	if (s->o->handover_fd >= 0)
-		TRY(handover_read(s->o->handover_fd, &s->given, e));
+	TRY(read_wish(s, e));
 	TRY(prepare_process(s, e));
 	TRY(enter_state(s, e));
 	TRY(open_logs(s, e));
