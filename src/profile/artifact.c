@@ -278,12 +278,14 @@ static char *sorted_text(const json_t *j)
 	return j ? json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
 }
 
-/* Without the paths that its files had on this host, which are nobody else's business. */
+/* Without the name of the host that made it and the paths that its files had there, which
+ * are nobody else's business. */
 static char *make_config(const struct profile_manifest *m)
 {
 	json_auto_t *j = json_copy(m->j);
 
 	(void)json_object_del(j, "sources");
+	(void)json_object_del(j, "build_host");
 	if (json_object_set_new(j, "name", json_string(m->name)) < 0 ||
 	    json_object_set_new(j, "profile", json_string(m->name)) < 0)
 		return NULL;

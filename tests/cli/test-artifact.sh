@@ -81,11 +81,13 @@ by_its_digest_and_under_another_name() {
 	rm -rf "$T/second"
 }
 
-paths_of_this_host_stay_here() {
+paths_and_the_name_of_this_host_stay_here() {
 	local config
 	config=$(skopeo inspect --raw --config --tls-verify=false "docker://$place:v1")
 	like "$config" '"objects"'
 	unlike "$config" "$T"
+	like "$(cat "$VOLT_ROOT/cas/refs/$version.json")" '"build_host"'
+	unlike "$config" '"build_host"'
 }
 
 files_that_are_held_are_not_fetched() {
@@ -264,7 +266,7 @@ nothing_is_left_in_staging() {
 tap_run \
 	what_is_pushed_is_what_is_pulled \
 	by_its_digest_and_under_another_name \
-	paths_of_this_host_stay_here \
+	paths_and_the_name_of_this_host_stay_here \
 	files_that_are_held_are_not_fetched \
 	a_profile_is_no_image_nor_an_image_a_profile \
 	hostile_documents_are_refused \
