@@ -37,7 +37,6 @@
 #define DIR_VERSION  "Directory Transport Version: 1.1\n"
 #define LAYOUT       "layout"
 #define LAYOUT_BLOBS LAYOUT "/blobs/sha256"
-#define COPY_SIZE    (256u << 10)
 
 /* What skopeo writes besides blobs: documents, and caches of its own. */
 #define OTHER_FILES_MAX ((uint64_t)1 << 30)
@@ -364,32 +363,10 @@ static int fetch(struct transfer *t, const struct artifact *a, const char *from,
 	return run_copy(t, from, "oci:" LAYOUT, max, e);
 }
 
-static int copy_in(struct ingest_stream *w, int fd, struct volt_error *e)
-{
-	_cleanup_free_ char *buf = malloc(COPY_SIZE);
-	off_t at = 0;
-	ssize_t n;
-	int r;
-
-	if (!buf)
-		return fail_oom(e);
-	do {
-		n = pread_full(fd, buf, COPY_SIZE, at);
-		if (n < 0)
-			return fail_code(e, (int)n, "read what arrived");
-		r = ingest_stream_write(w, buf, (size_t)n, e);
-		if (r < 0)
-			return r;
-		at += n;
-	} while (n == COPY_SIZE);
-	return 0;
-}
-
 /* Hashes the file on its way into the store's staging. */
 static int take_file(const struct transfer *t, const struct artifact_file *f,
 		     struct volt_error *e)
 {
-	_cleanup_(ingest_stream_abortp) struct ingest_stream *w = NULL;
 	_cleanup_close_ int fd = -1;
 	char hex[DIGEST_HEX_SIZE];
 	struct digest d;
@@ -404,11 +381,12 @@ static int take_file(const struct transfer *t, const struct artifact_file *f,
 		return fail(e, ENOENT, "'%s' did not arrive", f->path);
 	if (fstat(fd, &st) < 0)
 		return fail_errno(e, "look at '%s'", f->path);
-	if ((r = check_size(f, &st, e)) < 0 ||
-	    (r = ingest_stream_new(t->ingest, profile_kind(f->path), &w, e)) < 0 ||
-	    (r = copy_in(w, fd, e)) < 0 ||
-	    (r = ingest_stream_finish(TAKE_PTR(w), &d, e)) < 0)
+	r = check_size(f, &st, e);
+	if (r < 0)
 		return r;
+	r = ingest_file(t->ingest, fd, profile_kind(f->path), &d, NULL, e);
+	if (r < 0)
+		return fail_in(e, r, "store '%s'", f->path);
 	if (!digest_equal(&d, &f->digest))
 		return fail(e, EBADMSG, "'%s' has another digest than its manifest says",
 			    f->path);

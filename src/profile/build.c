@@ -20,8 +20,6 @@
  * they have their names there and before the ingest's lease ends, keeps them alive. A crash
  * before that leaves objects that the next gc removes. */
 
-#define COPY_SIZE (256u << 10)
-
 /* -- one file ---------------------------------------------------------------------- */
 
 static int open_here(const char *path, int flags)
@@ -57,41 +55,6 @@ static int open_source(const struct profile_file *f, struct volt_error *e)
 	return TAKE_FD(fd);
 }
 
-static int copy_in(struct ingest_stream *w, int fd, uint64_t *ret_size,
-		   struct volt_error *e)
-{
-	_cleanup_free_ char *buf = malloc(COPY_SIZE);
-	uint64_t size = 0;
-	ssize_t n;
-	int r;
-
-	if (!buf)
-		return fail_oom(e);
-	do {
-		n = pread_full(fd, buf, COPY_SIZE, (off_t)size);
-		if (n < 0)
-			return fail_code(e, (int)n, "read it");
-		r = ingest_stream_write(w, buf, (size_t)n, e);
-		if (r < 0)
-			return r;
-		size += (uint64_t)n;
-	} while (n == COPY_SIZE);
-	*ret_size = size;
-	return 0;
-}
-
-static int store_fd(struct ingest *g, int fd, enum object_kind kind, struct digest *ret,
-		    uint64_t *ret_size, struct volt_error *e)
-{
-	_cleanup_(ingest_stream_abortp) struct ingest_stream *w = NULL;
-	int r;
-
-	r = ingest_stream_new(g, kind, &w, e);
-	if (r >= 0)
-		r = copy_in(w, fd, ret_size, e);
-	return r < 0 ? r : ingest_stream_finish(TAKE_PTR(w), ret, e);
-}
-
 /* -- the manifest ------------------------------------------------------------------ */
 
 struct build {
@@ -124,7 +87,7 @@ static int add_file(struct build *b, const struct profile_file *f, struct volt_e
 	fd = open_source(f, e);
 	if (fd < 0)
 		return fd;
-	r = store_fd(b->ingest, fd, kind, &d, &size, e);
+	r = ingest_file(b->ingest, fd, kind, &d, &size, e);
 	if (r < 0)
 		return fail_in(e, r, "store '%s'", f->at ? f->at : f->source);
 	b->bytes += size;

@@ -4,11 +4,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/io.h"
 #include "store/ingest-internal.h"
 #include "store/sha256.h"
 
 #define STREAM_BUF       (64u << 10)
 #define STREAM_NAME_SIZE 16
+#define COPY_SIZE        (256u << 10)
 
 struct ingest_stream {
 	struct ingest *ingest; /* borrowed */
@@ -41,15 +43,19 @@ int ingest_stream_new(struct ingest *g, enum object_kind kind, struct ingest_str
 	_cleanup_(ingest_stream_abortp) struct ingest_stream *w = malloc(sizeof(*w));
 	int r;
 
-	if (!w)
-		return ingest_failed(g, fail_oom(e));
+	if (!w) {
+		(void)ingest_failed(g, -ENOMEM);
+		return fail_oom(e);
+	}
 	memset(w, 0, offsetof(struct ingest_stream, buf));
 	w->ingest = g;
 	w->kind = kind;
 	w->fd = -1;
 	r = stream_open(w);
-	if (r < 0)
-		return ingest_failed(g, fail_code(e, r, "stage an object in the store"));
+	if (r < 0) {
+		(void)ingest_failed(g, r);
+		return fail_code(e, r, "stage an object in the store");
+	}
 	*ret = TAKE_PTR(w);
 	return 0;
 }
@@ -149,4 +155,43 @@ void ingest_stream_abort(struct ingest_stream *w)
 	}
 	sha256_free(w->hash);
 	free(w);
+}
+
+static int copy_in(struct ingest_stream *w, int fd, uint64_t *ret_size,
+		   struct volt_error *e)
+{
+	_cleanup_free_ char *buf = malloc(COPY_SIZE);
+	uint64_t size = 0;
+	ssize_t n;
+	int r;
+
+	if (!buf)
+		return fail_oom(e);
+	do {
+		n = pread_full(fd, buf, COPY_SIZE, (off_t)size);
+		if (n < 0)
+			return fail_code(e, (int)n, "read it");
+		r = ingest_stream_write(w, buf, (size_t)n, e);
+		if (r < 0)
+			return r;
+		size += (uint64_t)n;
+	} while (n == COPY_SIZE);
+	*ret_size = size;
+	return 0;
+}
+
+int ingest_file(struct ingest *g, int fd, enum object_kind kind, struct digest *ret,
+		uint64_t *ret_size, struct volt_error *e)
+{
+	_cleanup_(ingest_stream_abortp) struct ingest_stream *w = NULL;
+	uint64_t size = 0;
+	int r;
+
+	if ((r = ingest_stream_new(g, kind, &w, e)) < 0 ||
+	    (r = copy_in(w, fd, &size, e)) < 0 ||
+	    (r = ingest_stream_finish(TAKE_PTR(w), ret, e)) < 0)
+		return r;
+	if (ret_size)
+		*ret_size = size;
+	return 0;
 }

@@ -35,6 +35,10 @@ int ingest_stream_finish(struct ingest_stream *w, struct digest *ret,
 void ingest_stream_abort(struct ingest_stream *w);
 DEFINE_CLEANUP(struct ingest_stream *, ingest_stream_abort)
 
+/* All of the open file @fd by a stream. @ret_size, its size, may be NULL. */
+int ingest_file(struct ingest *g, int fd, enum object_kind kind, struct digest *ret,
+		uint64_t *ret_size, struct volt_error *e);
+
 /* Takes over a file that volt alone wrote on the same file system (a downloaded layer),
  * by rename where possible, else by copy. The caller has hashed it while reading it and
  * vouches for @d; its mode is set to the object's. On success @name is gone. */

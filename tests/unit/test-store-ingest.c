@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <pthread.h>
 
+#include "base/io.h"
 #include "store-lib.h"
 
 static void nothing_has_a_name_before_commit(void)
@@ -81,6 +82,47 @@ static void stream_keeps_every_byte_and_makes_holes(void)
 		CHECK(st.st_blocks * 512 < SIZE * 3 / 4);
 		CHECK_INT(unlinkat(f.root, object_path(&d, ""), 0), 0);
 	}
+}
+
+/* One that is a whole number of buffers too, and from its beginning, wherever it stands. */
+static void a_file_comes_with_its_size(void)
+{
+	static const size_t sizes[] = { 0, 1, 262143, 262144, 262145, 524288 };
+	_cleanup_fixture_ struct fixture f;
+	_cleanup_free_ char *data = malloc(524288);
+	_cleanup_close_ int fd = -1;
+
+	CHECK(fixture_open(&f) && data);
+	memset(data, 'x', 524288);
+	fd = openat(f.root, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		_cleanup_(ingest_endp) struct ingest *g = NULL;
+		struct digest d, want;
+		uint64_t size = 1;
+
+		CHECK_INT(ftruncate(fd, 0) ?: pwrite_all(fd, data, sizes[i], 0), 0);
+		CHECK_INT(lseek(fd, 0, SEEK_END), (off_t)sizes[i]);
+		CHECK_INT(sha256_bytes(data, sizes[i], &want), 0);
+		CHECK_INT(ingest_begin(f.store, &g, &f.e), 0);
+		CHECK_INT(ingest_file(g, fd, OBJECT_PLAIN, &d, &size, &f.e), 0);
+		CHECK_INT(size, sizes[i]);
+		CHECK(digest_equal(&d, &want));
+	}
+}
+
+/* Where it cannot be read, nothing is left. */
+static void a_file_that_cannot_be_read_is_an_error(void)
+{
+	_cleanup_fixture_ struct fixture f;
+	_cleanup_(ingest_endp) struct ingest *g = NULL;
+	struct digest d;
+
+	CHECK(fixture_open(&f));
+	CHECK_INT(ingest_begin(f.store, &g, &f.e), 0);
+	CHECK_INT(ingest_file(g, f.root, OBJECT_PLAIN, &d, NULL, &f.e), -EISDIR);
+	CHECK_STR(f.e.msg, "read it: Is a directory");
+	CHECK_INT(ingest_commit(g, &f.e), 0);
+	CHECK_INT(count_entries(&f, "cas/objects"), 0);
 }
 
 static void aborted_stream_leaves_nothing_and_spoils_nothing(void)
@@ -268,6 +310,8 @@ int main(void)
 	RUN(end_without_commit_leaves_nothing);
 	RUN(empty_object_is_an_object);
 	RUN(stream_keeps_every_byte_and_makes_holes);
+	RUN(a_file_comes_with_its_size);
+	RUN(a_file_that_cannot_be_read_is_an_error);
 	RUN(aborted_stream_leaves_nothing_and_spoils_nothing);
 	RUN(object_of_wrong_size_is_replaced);
 	RUN(adopted_file_becomes_the_object);
