@@ -237,6 +237,13 @@ int remove_tree_at(int dirfd, const char *name)
 	return remove_entry(&rm, dirfd, name, 0);
 }
 
+const char *path_base(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
 static bool component_is_clean(const char *s, size_t n)
 {
 	return n > 0 && n <= NAME_MAX && !(n == 1 && s[0] == '.') &&

@@ -33,6 +33,9 @@ struct dirent *dir_next(DIR *d);
  * success. */
 int remove_tree_at(int dirfd, const char *name);
 
+/* What stands behind the last slash. */
+const char *path_base(const char *path);
+
 /* One path component: not empty, not "." or "..", no slash, at most 255 bytes. */
 bool path_is_name(const char *s);
 

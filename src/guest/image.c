@@ -9,6 +9,7 @@
 
 #include "base/decompress.h"
 #include "base/macro.h"
+#include "base/path.h"
 
 #define IMAGE_MAX (256u << 20)
 #define PVH_NOTE  18 /* XEN_ELFNOTE_PHYS32_ENTRY */
@@ -257,9 +258,8 @@ static int take(struct kernel_image *k, const char *name, struct volt_error *e)
 /* Those that are packed as a whole say nothing, but files are named after their release. */
 static void take_release_of_name(struct kernel_image *k, const char *name)
 {
-	const char *base = strrchr(name, '/');
+	const char *base = path_base(name);
 
-	base = base ? base + 1 : name;
 	if (!k->release[0] && strncmp(base, "vmlinu", 6) == 0 && base[6] &&
 	    base[7] == '-' && !strpbrk(base, " \n"))
 		(void)take_release(k, base + 8, strlen(base + 8) + 1);

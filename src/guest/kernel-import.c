@@ -183,9 +183,8 @@ static int import_deb(const struct kernels *ks, const struct kernel_import *o,
 /* The package's name as in its file: what comes before the first '_'. */
 static void package_name(const char *path, char *ret, size_t size)
 {
-	const char *base = strrchr(path, '/');
+	const char *base = path_base(path);
 
-	base = base ? base + 1 : path;
 	(void)snprintf(ret, size, "debian:%.*s", (int)strcspn(base, "_"), base);
 	make_printable(ret); /* it goes into a JSON file */
 }

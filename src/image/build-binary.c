@@ -431,9 +431,7 @@ static int build(struct import *im, const struct image_binary *b,
 
 static int default_name(const char *path, char **ret, struct volt_error *e)
 {
-	const char *slash = strrchr(path, '/');
-
-	if (asprintf(ret, "/%s", slash ? slash + 1 : path) < 0) {
+	if (asprintf(ret, "/%s", path_base(path)) < 0) {
 		*ret = NULL;
 		return fail_oom(e);
 	}

@@ -10,30 +10,6 @@
 #include "profile/internal.h"
 #include "profile/versions.h"
 
-static int store_files(const struct profiles *ps, enum profile_name name,
-		       const struct host_files *f, struct profile_manifest **ret,
-		       struct volt_error *e)
-{
-	const struct profile_arch *host = profile_arch_find(NULL);
-	const struct profile_about about = {
-		.name = profile_name_text(name),
-		.version = f->version,
-		.arch = host ? host->name : NULL,
-		.loader = f->loader,
-		.guests = (const char *const *)f->guests.v,
-		.capabilities = f->capabilities,
-	};
-	_cleanup_free_ struct profile_file *v = calloc(f->n, sizeof(*v));
-
-	if (!v)
-		return fail_oom(e);
-	for (size_t i = 0; i < f->n; i++)
-		v[i] = (struct profile_file){ .path = f->v[i].path,
-					      .source = f->v[i].source,
-					      .dirfd = -1 };
-	return profile_store(ps, &about, v, f->n, ret, e);
-}
-
 /* 1: @ret is the digest of the current version. 0: there is none, or none that can be read:
  * then a new one is the remedy. */
 static int current_digest(const struct profiles *ps, enum profile_name name,
@@ -63,7 +39,7 @@ int profile_build_below(const char *root, const struct profiles *ps,
 	if (r < 0)
 		return r;
 	known = current_digest(ps, name, &before);
-	r = store_files(ps, name, &f, &m, e);
+	r = host_files_store(&f, ps, profile_name_text(name), -1, &m, e);
 	if (r < 0)
 		return r;
 	if (known && memcmp(&before, &m->digest, sizeof(before)) == 0)

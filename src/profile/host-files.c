@@ -3,10 +3,6 @@
  *
  * A profile gets its binaries, what those and their modules need by ELF, and the firmware of
  * the table. Nothing is run: what a binary is and which modules it knows stands in it.
- *
- * All libraries share one directory, and the loader searches only there. So two that have
- * one name cannot both be had, and to take either would be a guess: that is an error. It is
- * no collision when both names lead to one file, as /lib and /usr/lib do.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +14,7 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "base/path.h"
 #include "base/strv.h"
 #include "image/elf-closure.h"
 #include "profile/host.h"
@@ -35,58 +32,7 @@ struct finder {
 	struct strv missing; /* packages of guests that are not installed */
 };
 
-void host_files_done(struct host_files *f)
-{
-	for (size_t i = 0; i < f->n; i++) {
-		free(f->v[i].path);
-		free(f->v[i].source);
-	}
-	free(f->v);
-	strv_done(&f->guests);
-	free(f->loader);
-	free(f->version);
-	*f = (struct host_files){ 0 };
-}
-
 /* --- one file --- */
-
-static const struct host_file *find_path(const struct host_files *f, const char *path)
-{
-	for (size_t i = 0; i < f->n; i++)
-		if (strcmp(f->v[i].path, path) == 0)
-			return &f->v[i];
-	return NULL;
-}
-
-/* @found is where the file was come upon: what it leads to is what is taken. */
-static int add_file(struct host_files *f, const char *dir, const char *name,
-		    const char *found, struct volt_error *e)
-{
-	_cleanup_free_ char *path = NULL, *source = realpath(found, NULL);
-	const struct host_file *there;
-	struct host_file *v;
-
-	if (!source)
-		return fail_errno(e, "find '%s'", found);
-	if (asprintf(&path, "%s/%s", dir, name) < 0) {
-		path = NULL;
-		return fail_oom(e);
-	}
-	there = find_path(f, path);
-	if (there && strcmp(there->source, source) == 0)
-		return 0;
-	if (there)
-		return fail(
-			e, EEXIST,
-			"'%s' and '%s' have one name, and a profile has room for one '%s': remove the one that is not Debian's",
-			there->source, source, name);
-	v = reallocarray(f->v, f->n + 1, sizeof(*v));
-	if (!v)
-		return fail_oom(e);
-	f->v = v;
-	v[f->n++] = (struct host_file){ TAKE_PTR(path), TAKE_PTR(source) };
-	return 0;
-}
 
 /* 1: a file is at @path, and @ret names it. 0: there is none. */
 static int at_root(const struct finder *s, const char *path, char **ret)
@@ -105,38 +51,6 @@ static int at_root(const struct finder *s, const char *path, char **ret)
 }
 
 /* --- what ELF files need --- */
-
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
-/* All but the first member, which is what the closure is of. */
-static int add_libraries(struct finder *s, const struct elf_closure *c,
-			 struct volt_error *e)
-{
-	int r = 0;
-
-	for (size_t i = 1; i < c->n && r == 0; i++)
-		r = add_file(s->f, "lib", base_name(c->v[i].image), c->v[i].host, e);
-	return r;
-}
-
-static int set_loader(struct host_files *f, const struct elf_closure *c,
-		      struct volt_error *e)
-{
-	const char *interpreter = c->v[0].file.interpreter;
-
-	if (!interpreter || f->loader)
-		return 0;
-	if (asprintf(&f->loader, "lib/%s", base_name(interpreter)) < 0) {
-		f->loader = NULL;
-		return fail_oom(e);
-	}
-	return 0;
-}
 
 static int add_module(struct finder *s, const char *name, const char *arch_dir,
 		      const struct profile_arch *guest, struct volt_error *e)
@@ -157,8 +71,8 @@ static int add_module(struct finder *s, const char *name, const char *arch_dir,
 			s->root, path, guest->qemu, guest->package);
 	r = elf_closure_read_library(found, s->root, &c, e);
 	if (r == 0)
-		r = add_file(s->f, "lib/qemu", base_name(path), found, e);
-	return r == 0 ? add_libraries(s, &c, e) : r;
+		r = host_files_add(s->f, "lib/qemu", path_base(path), found, e);
+	return r == 0 ? host_files_add_libraries(s->f, &c, e) : r;
 }
 
 /* A binary has the names of the modules it was built with, each a string of its own. */
@@ -244,11 +158,9 @@ static int add_guest(struct finder *s, const struct profile_arch *guest,
 		return 0;
 	r = elf_closure_read(found, "/qemu", s->root, &c, e);
 	if (r == 0)
-		r = add_file(s->f, "bin", base_name(path), found, e);
+		r = host_files_add(s->f, "bin", path_base(path), found, e);
 	if (r == 0)
-		r = add_libraries(s, &c, e);
-	if (r == 0)
-		r = set_loader(s->f, &c, e);
+		r = host_files_add_libraries(s->f, &c, e);
 	if (r == 0)
 		r = add_modules(s, &c, guest, e);
 	if (r < 0)
@@ -327,7 +239,7 @@ static int add_firmware(struct finder *s, const char *name, struct volt_error *e
 			    "no '%s%s', which profile '%s' needs: install package '%s'",
 			    s->root, place->paths[0], profile_name_text(s->name),
 			    place->package);
-	return add_file(s->f, "firmware", name, found, e);
+	return host_files_add(s->f, "firmware", name, found, e);
 }
 
 /* For the machines that start a kernel which is given to QEMU. */

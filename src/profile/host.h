@@ -50,7 +50,7 @@ unsigned int host_capabilities(enum profile_name name);
 
 struct host_file {
 	char *path;   /* in the profile */
-	char *source; /* on the host, without links */
+	char *source; /* on the host, without links; NULL: made by volt */
 };
 
 struct host_files {
@@ -69,3 +69,20 @@ int host_files_find(const char *root, enum profile_name name, const struct log *
 		    struct host_files *ret, struct volt_error *e);
 void host_files_done(struct host_files *f);
 #define _cleanup_host_files_ _cleanup_(host_files_done)
+
+/* What @found leads to becomes @dir/@name; NULL: host_files_store() finds it at that path. One
+ * that is there already is no error if it is the same file, and -EEXIST if it is another. */
+int host_files_add(struct host_files *f, const char *dir, const char *name,
+		   const char *found, struct volt_error *e);
+
+/* All but the closure's first member, and the loader if there is none yet. */
+struct elf_closure;
+int host_files_add_libraries(struct host_files *f, const struct elf_closure *c,
+			     struct volt_error *e);
+
+/* Makes a version of the profile @name of all that was found; what volt made is in the
+ * directory @dirfd. */
+struct profile_manifest;
+int host_files_store(const struct host_files *f, const struct profiles *ps,
+		     const char *name, int dirfd, struct profile_manifest **ret,
+		     struct volt_error *e);

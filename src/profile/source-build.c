@@ -29,57 +29,6 @@
 
 #define VERSION_MAX 32
 
-/* What becomes the profile; paths and sources are owned. */
-struct product {
-	struct profile_file *v;
-	size_t n;
-	struct strv guests;
-	char *loader, *version;
-};
-
-static void product_done(struct product *p)
-{
-	for (size_t i = 0; i < p->n; i++) {
-		free((char *)p->v[i].path);
-		free((char *)p->v[i].source);
-	}
-	free(p->v);
-	strv_done(&p->guests);
-	free(p->loader);
-	free(p->version);
-}
-
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
-/* @source is a file of the host's, or NULL for one below @dirfd, at the same path. */
-static int add_file(struct product *p, const char *dir, const char *name,
-		    const char *source, int dirfd, struct volt_error *e)
-{
-	struct profile_file *v = reallocarray(p->v, p->n + 1, sizeof(*v)), *f;
-	char *path = NULL;
-
-	if (!v)
-		return fail_oom(e);
-	p->v = v;
-	if (asprintf(&path, "%s/%s", dir, name) < 0)
-		return fail_oom(e);
-	for (size_t i = 0; i < p->n; i++)
-		if (strcmp(v[i].path, path) == 0) {
-			free(path);
-			return 0;
-		}
-	f = &v[p->n++];
-	*f = (struct profile_file){ .path = path, .dirfd = dirfd };
-	f->source = source ? realpath(source, NULL) : NULL;
-	f->at = source ? NULL : path;
-	return source && !f->source ? fail_errno(e, "find '%s'", source) : 0;
-}
-
 /* A program: stripped, with its libraries */
 
 static int strip(const struct source_build *b, const char *name, struct volt_error *e)
@@ -97,25 +46,8 @@ static int strip(const struct source_build *b, const char *name, struct volt_err
 	return r < 0 ? fail_in(e, r, "take what was compiled") : 0;
 }
 
-static int add_libraries(struct product *p, const struct elf_closure *c,
-			 struct volt_error *e)
-{
-	const char *interpreter = c->v[0].file.interpreter;
-	int r = 0;
-
-	for (size_t i = 1; i < c->n && r == 0; i++)
-		r = add_file(p, "lib", base_name(c->v[i].image), c->v[i].host, -1, e);
-	if (r < 0 || !interpreter || p->loader)
-		return r;
-	if (asprintf(&p->loader, "lib/%s", base_name(interpreter)) < 0) {
-		p->loader = NULL;
-		return fail_oom(e);
-	}
-	return 0;
-}
-
 /* "QEMU emulator version 10.0.2 (…)", said by the program itself: so it starts. */
-static int read_version(const char *program, struct product *p, struct volt_error *e)
+static int read_version(const char *program, struct host_files *p, struct volt_error *e)
 {
 	const char *const argv[] = { program, "--version", NULL };
 	_cleanup_free_ char *out = NULL;
@@ -135,9 +67,8 @@ static int read_version(const char *program, struct product *p, struct volt_erro
 	return p->version ? 0 : fail_oom(e);
 }
 
-static int add_program(const struct source_build *b, int result,
-		       const struct profile_arch *arch, struct product *p,
-		       struct volt_error *e)
+static int add_program(const struct source_build *b, const struct profile_arch *arch,
+		       struct host_files *p, struct volt_error *e)
 {
 	_cleanup_closure_ struct elf_closure c = { 0 };
 	_cleanup_free_ char *path = NULL;
@@ -151,17 +82,17 @@ static int add_program(const struct source_build *b, int result,
 	}
 	if ((r = strip(b, name, e)) < 0 || (r = read_version(path, p, e)) < 0 ||
 	    (r = elf_closure_read(path, "/qemu", "", &c, e)) < 0 ||
-	    (r = add_file(p, "bin", name, NULL, result, e)) < 0)
+	    (r = host_files_add(p, "bin", name, NULL, e)) < 0)
 		return r;
 	if (strv_add(&p->guests, arch->qemu) < 0)
 		return fail_oom(e);
-	return add_libraries(p, &c, e);
+	return host_files_add_libraries(p, &c, e);
 }
 
 /* Firmware is the host's: Debian's sources leave it out, and what it holds is for guests of
  * any QEMU. */
-static int add_firmware(const struct source_build *b, const char *name, struct product *p,
-			struct volt_error *e)
+static int add_firmware(const struct source_build *b, const char *name,
+			struct host_files *p, struct volt_error *e)
 {
 	const struct host_place *place = host_place_find(name);
 
@@ -170,19 +101,18 @@ static int add_firmware(const struct source_build *b, const char *name, struct p
 			    name);
 	for (size_t i = 0; i < ARRAY_SIZE(place->paths) && place->paths[i]; i++)
 		if (access(place->paths[i], R_OK) == 0)
-			return add_file(p, "firmware", name, place->paths[i], -1, e);
+			return host_files_add(p, "firmware", name, place->paths[i], e);
 	return fail(e, ENOENT, "no '%s', which profile '%s' needs: install package '%s'",
 		    place->paths[0], b->name, place->package);
 }
 
 static int check_firmware(const struct source_build *b, struct volt_error *e)
 {
-	struct product none = { 0 };
+	_cleanup_host_files_ struct host_files none = { 0 };
 	int r = 0;
 
 	strv_foreach(name, b->recipe.firmware.v)
 		r = r ?: add_firmware(b, *name, &none, e);
-	product_done(&none);
 	return r;
 }
 
@@ -235,14 +165,14 @@ static int check_host(const struct source_build *b, struct volt_error *e)
 
 /* All of it */
 
-static int collect(const struct source_build *b, int result, struct product *p,
+static int collect(const struct source_build *b, int result, struct host_files *p,
 		   struct volt_error *e)
 {
 	_cleanup_close_ int bin = mkdir_beneath(result, "bin", 0700);
 	int r = bin < 0 ? fail_code(e, bin, "make a directory for the result") : 0;
 
 	for (size_t i = 0; i < b->recipe.n_targets && r == 0; i++)
-		r = add_program(b, result, b->recipe.targets[i].arch, p, e);
+		r = add_program(b, b->recipe.targets[i].arch, p, e);
 	strv_foreach(name, b->recipe.firmware.v)
 		r = r ?: add_firmware(b, *name, p, e);
 	return r;
@@ -252,10 +182,8 @@ static int keep(const struct profiles *ps, const struct source_build *b,
 		struct profile_manifest **ret, struct volt_error *e)
 {
 	_cleanup_close_ int result = mkdir_beneath(b->work.fd, "result", 0700);
-	_cleanup_(product_done) struct product p = { 0 };
-	const struct profile_arch *host = profile_arch_find(NULL);
-	struct profile_about about = { .name = b->name,
-				       .capabilities = capabilities(&b->recipe) };
+	_cleanup_host_files_ struct host_files p = { .capabilities =
+							     capabilities(&b->recipe) };
 	int r;
 
 	if (result < 0)
@@ -263,12 +191,8 @@ static int keep(const struct profiles *ps, const struct source_build *b,
 	r = collect(b, result, &p, e);
 	if (r < 0)
 		return r;
-	about.version = p.version;
-	about.arch = host->name;
-	about.loader = p.loader;
-	about.guests = (const char *const *)p.guests.v;
 	log_line(b->log, 6, "storing QEMU %s", p.version);
-	return profile_store(ps, &about, p.v, p.n, ret, e);
+	return host_files_store(&p, ps, b->name, result, ret, e);
 }
 
 static int open_workdir(const struct profiles *ps, struct workdir *w,

@@ -202,7 +202,7 @@ static int verify_and_sync(const struct profile_manifest *m, int root,
 
 static size_t parent_size(const char *path)
 {
-	return (size_t)(tree_base_name(path) - path);
+	return (size_t)(path_base(path) - path);
 }
 
 /* Entries are sorted, so most are in the directory of the one before. */
@@ -225,7 +225,7 @@ static int link_all(const struct profiles *ps, const struct profile_manifest *m,
 						 path);
 			last = path;
 		}
-		r = tree_link(ps->store, &m->v[i], dir, tree_base_name(path), e);
+		r = tree_link(ps->store, &m->v[i], dir, path_base(path), e);
 		if (r < 0)
 			return fail_in(e, r, "link '%s'", path);
 		a->linked += r == 0;

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-#include <string.h>
-
 #include "base/lock.h"
 #include "profile/manifest.h"
 
@@ -40,10 +38,3 @@ int tree_check(const struct profile_entry *entry, int fd);
 struct assembled;
 int tree_fill(const struct profiles *ps, const struct profile_manifest *m, int root,
 	      struct assembled *a, struct volt_error *e);
-
-static inline const char *tree_base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}

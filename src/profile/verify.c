@@ -257,8 +257,8 @@ static int relink(const struct verify *v, const struct profile_entry *entry, int
 	r = tree_link(v->ps->store, entry, trees, tmp, e);
 	if (r < 0)
 		return r;
-	r = renameat(trees, tmp, dir, tree_base_name(entry->path)) < 0 ? -errno
-								       : sync_dir(dir);
+	r = renameat(trees, tmp, dir, path_base(entry->path)) < 0 ? -errno
+								  : sync_dir(dir);
 	if (r < 0)
 		(void)unlinkat(trees, tmp, 0);
 	return r < 0 ? fail_code(e, r, "link '%s' again", entry->path) : 0;

@@ -147,6 +147,9 @@ static void names_with_slashes_or_dots_are_not_names(void)
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		CHECK(!name_is_valid(bad[i]));
 	CHECK(name_is_valid("web_1.x-y"));
+	CHECK_STR(path_base("a/b.c"), "b.c");
+	CHECK_STR(path_base("b"), "b");
+	CHECK_STR(path_base("a/"), "");
 	CHECK(!path_is_name("..") && !path_is_name("a/b") && path_is_name("..."));
 }
 
