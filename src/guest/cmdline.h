@@ -8,7 +8,7 @@
 
 /* What a guest kernel is told on its command line: nothing about the machine's wish (that
  * comes over the agent channel), only about the hardware that QEMU shows it, and what
- * saves time while booting. doc/architecture.md has the measurements. */
+ * saves time while booting. doc/guest.md has the measurements. */
 
 /* A PC under emulation sees the host's time stamp counter and would spend long finding out
  * its rate. So it is told: take a sample early, ask for the rate when it is needed; it
