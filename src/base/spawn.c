@@ -396,25 +396,29 @@ static int collect_some(struct collect *c)
 }
 
 /* Until both ends are closed. */
-static int collect_both(struct collect *c)
+static int collect_both(const struct spawn *s, struct collect *c, struct volt_error *e)
 {
-	struct pollfd p[2] = { { c[0].fd, POLLIN, 0 }, { c[1].fd, POLLIN, 0 } };
+	struct pollfd p[3] = { { c[0].fd, POLLIN, 0 },
+			       { c[1].fd, POLLIN, 0 },
+			       { s->watch ? s->watched : -1, POLLIN, 0 } };
+	int r = 0;
 
-	while (p[0].fd >= 0 || p[1].fd >= 0) {
-		int n = poll(p, 2, -1);
+	while (r >= 0 && (p[0].fd >= 0 || p[1].fd >= 0)) {
+		int n = poll(p, 3, -1);
 
 		if (n < 0 && errno != EINTR)
-			return -errno;
-		for (int i = 0; i < 2 && n > 0; i++) {
-			int r = p[i].fd >= 0 && p[i].revents ? collect_some(&c[i]) : 1;
-
-			if (r < 0)
-				return r;
+			r = -errno;
+		for (int i = 0; i < 2 && n > 0 && r >= 0; i++) {
+			r = p[i].fd >= 0 && p[i].revents ? collect_some(&c[i]) : 1;
 			if (r == 0)
 				p[i].fd = -1;
 		}
+		if (r < 0)
+			return fail_code(e, r, "read what '%s' prints", s->argv[0]);
+		if (n > 0 && s->watch && p[2].revents)
+			r = s->watch(s->watch_data, e);
 	}
-	return 0;
+	return r < 0 ? r : 0;
 }
 
 void redact_urls(char *s)
@@ -485,16 +489,14 @@ int spawn_run(const struct spawn *s, size_t max_out, char **ret_out, struct volt
 
 	c[0] = (struct collect){ .fd = out_read, .max = max_out };
 	c[1] = (struct collect){ .fd = err_read, .max = STDERR_MAX, .keep_tail = true };
-	r = collect_both(c);
+	r = collect_both(s, c, e);
 	out = c[0].data;
 	errors = c[1].data;
 	if (r < 0)
 		(void)kill(pid, SIGKILL);
-	r2 = wait_status(pid, s->argv[0], errors, e);
-	if (r < 0)
-		return fail_code(e, r, "read what '%s' prints", s->argv[0]);
-	if (r2 < 0)
-		return r2;
+	r2 = wait_status(pid, s->argv[0], errors, r < 0 ? NULL : e);
+	if (r < 0 || r2 < 0)
+		return r < 0 ? r : r2;
 	if (ret_out) {
 		if (!out && !(out = strdup("")))
 			return fail_oom(e);

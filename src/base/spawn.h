@@ -30,6 +30,11 @@ struct spawn {
 	const struct jail *jail;
 	/* Bytes of any file that it, or what it starts, writes (RLIMIT_FSIZE); 0: no limit. */
 	uint64_t max_file;
+	/* spawn_run() calls it whenever @watched, a descriptor, can be read; below 0 ends the
+	 * program and is what spawn_run() returns. NULL: nothing is watched. */
+	int (*watch)(void *data, struct volt_error *e);
+	void *watch_data;
+	int watched;
 };
 #define SPAWN_INIT                                        \
 	{                                                 \

@@ -8,8 +8,8 @@
  *
  * What comes is not believed. The manifest has the digest it was asked for by, the config the
  * one in the manifest, both name the same files; only then is anything fetched, into a layout
- * in which the files that the store has stand already, and no file of it may grow beyond the
- * largest that was announced. Each is hashed when it goes into the ingest. When all of them
+ * in which the files that the store has stand already, and which may not grow by more than was
+ * announced (artifact-bound.c). Each is hashed when it goes into the ingest. When all of them
  * are what they should be they are committed, then the ref is written, then the tag: until
  * then the profile is absent, after it complete, and what a crash leaves is staging.
  */
@@ -28,18 +28,14 @@
 #include "image/manifest.h"
 #include "image/skopeo.h"
 #include "image/source.h"
+#include "profile/artifact-bound.h"
 #include "profile/artifact.h"
 #include "profile/versions.h"
 #include "store/ingest.h"
 #include "store/sha256.h"
 
-#define DIR_NAME     "profile"
-#define DIR_VERSION  "Directory Transport Version: 1.1\n"
-#define LAYOUT       "layout"
-#define LAYOUT_BLOBS LAYOUT "/blobs/sha256"
-
-/* What skopeo writes besides blobs: documents, and caches of its own. */
-#define OTHER_FILES_MAX ((uint64_t)1 << 30)
+#define DIR_NAME    "profile"
+#define DIR_VERSION "Directory Transport Version: 1.1\n"
 
 struct transfer {
 	const struct profiles *ps;
@@ -109,7 +105,7 @@ static void report(const struct transfer *t, const char *what, size_t done, size
 
 /* Digests stay what they are, or it fails. */
 static int run_copy(const struct transfer *t, const char *from, const char *to,
-		    uint64_t max_file, struct volt_error *e)
+		    struct bound *bound, struct volt_error *e)
 {
 	_cleanup_strv_ struct strv plain = { 0 }, args = { 0 };
 	struct spawn s = SPAWN_INIT;
@@ -128,7 +124,8 @@ static int run_copy(const struct transfer *t, const char *from, const char *to,
 	s.argv = (const char *const *)args.v;
 	s.cwd = t->staging.dir;
 	s.die_with_parent = true;
-	s.max_file = max_file;
+	if (bound)
+		bound_apply(bound, &s);
 	r = spawn_run(&s, 0, NULL, &why);
 	if (r == -EIO)
 		return skopeo_explain(why.msg, e);
@@ -213,7 +210,7 @@ static int push(struct transfer *t, const char *ref, struct digest *ret,
 	if (r < 0)
 		return r;
 	report(t, "push", 0, m->n);
-	r = run_copy(t, "dir:" DIR_NAME, to, 0, e);
+	r = run_copy(t, "dir:" DIR_NAME, to, NULL, e);
 	if (r < 0)
 		return r;
 	report(t, "push", m->n, m->n);
@@ -310,7 +307,7 @@ static int link_held(const struct transfer *t, const struct artifact_file *f,
 
 struct to_come {
 	size_t files;
-	uint64_t bytes, largest;
+	uint64_t bytes;
 };
 
 /* What is to be fetched; refused where the disk cannot take it. One content that comes under
@@ -339,7 +336,6 @@ static int count_missing(const struct transfer *t, const struct artifact *a,
 				    (unsigned long long)room);
 		c.files++;
 		c.bytes += a->v[i].size;
-		c.largest = a->v[i].size > c.largest ? a->v[i].size : c.largest;
 	}
 	*ret = c;
 	return 0;
@@ -348,8 +344,8 @@ static int count_missing(const struct transfer *t, const struct artifact *a,
 static int fetch(struct transfer *t, const struct artifact *a, const char *from,
 		 struct volt_error *e)
 {
+	_cleanup_(bound_done) struct bound b = BOUND_INIT;
 	struct to_come c = { 0 };
-	uint64_t max;
 	int r;
 
 	t->dir = mkdir_beneath(t->staging.dir, LAYOUT_BLOBS, 0700);
@@ -359,8 +355,8 @@ static int fetch(struct transfer *t, const struct artifact *a, const char *from,
 	if (r < 0 || c.files == 0)
 		return r;
 	report(t, "fetch", 0, c.files);
-	max = c.largest > OTHER_FILES_MAX ? c.largest : OTHER_FILES_MAX;
-	return run_copy(t, from, "oci:" LAYOUT, max, e);
+	r = bound_begin(&b, t->staging.dir, c.bytes, e);
+	return r < 0 ? r : run_copy(t, from, "oci:" LAYOUT, &b, e);
 }
 
 /* Hashes the file on its way into the store's staging. */

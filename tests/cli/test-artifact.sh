@@ -234,6 +234,14 @@ blobs_that_are_missing_or_changed_are_refused() {
 	rm -rf "$T/second"
 }
 
+# A blob of 800 MB where its manifest says 4 bytes: it is not waited for until its digest is
+# known, or a limit on one file is reached.
+what_was_not_announced_is_not_taken() {
+	damage lib/libx.so.1 truncate -s 800M
+	stderr_like "the registry sends more than the [0-9]+ bytes that its manifest announces$"
+	rm -rf "$T/second"
+}
+
 accounts_are_asked_for() {
 	local locked
 	# "secret", by bcrypt
@@ -272,5 +280,6 @@ tap_run \
 	hostile_documents_are_refused \
 	sizes_are_believed_of_nobody \
 	blobs_that_are_missing_or_changed_are_refused \
+	what_was_not_announced_is_not_taken \
 	accounts_are_asked_for \
 	nothing_is_left_in_staging

@@ -59,6 +59,49 @@ static void too_much_output_is_an_error_and_ends_the_program(void)
 	CHECK(strstr(e.msg, "read what 'sh' prints"));
 }
 
+/* Reads a byte of what the child has written, and says no to the third. */
+struct counter {
+	int fd, n;
+};
+
+static int count_to_three(void *data, struct volt_error *e)
+{
+	struct counter *c = data;
+	char byte;
+
+	if (read(c->fd, &byte, 1) == 1)
+		c->n++;
+	return c->n < 3 ? 0 : fail(e, EFBIG, "that is the third");
+}
+
+static void what_is_watched_can_end_a_program(void)
+{
+	const char *argv[] = { "sh", "-c", NULL, NULL };
+	_cleanup_free_ char *script = NULL;
+	_cleanup_close_ int from = -1, to = -1;
+	struct counter c = { 0 };
+	struct spawn s = SPAWN_INIT;
+	struct volt_error e = { 0 };
+	int ends[2];
+
+	CHECK_INT(pipe2(ends, O_CLOEXEC), 0);
+	from = ends[0];
+	to = ends[1];
+	CHECK(asprintf(&script, "printf 12 >&%d; printf 3 >&%d; exec sleep 600", to, to) >
+	      0);
+	argv[2] = script;
+	c.fd = from;
+	s.argv = argv;
+	s.watch = count_to_three;
+	s.watch_data = &c;
+	s.watched = from;
+	s.keep_fds = &to;
+	s.n_keep_fds = 1;
+	CHECK_INT(spawn_run(&s, 0, NULL, &e), -EFBIG);
+	CHECK_STR(e.msg, "that is the third");
+	CHECK_INT(c.n, 3);
+}
+
 static void missing_program_is_named(void)
 {
 	struct spawn s = SPAWN_INIT;
@@ -172,6 +215,7 @@ int main(void)
 	RUN(failure_carries_the_last_line_without_credentials);
 	RUN(endless_stderr_is_bounded_and_its_end_is_kept);
 	RUN(too_much_output_is_an_error_and_ends_the_program);
+	RUN(what_is_watched_can_end_a_program);
 	RUN(missing_program_is_named);
 	RUN(child_has_only_the_descriptors_it_was_given);
 	RUN(a_caller_without_stdio_is_served_as_well);
