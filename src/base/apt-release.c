@@ -2,11 +2,11 @@
 /*
  * Theory of operation
  *
- * The sources of a release that is not installed come by apt all the same, so that mirrors,
- * proxies and credentials are those that the host has, and every byte is signed for: the
- * keys of all releases are in Debian's keyring. apt is given directories of its own in the
- * work directory, and none of the host's lists, preferences or hooks: it reads the host's
- * configuration, and changes nothing but the work directory.
+ * What the host's lists do not have comes by apt all the same, so that mirrors, proxies and
+ * credentials are those that the host has, and every byte is signed for: the keys of all
+ * releases are in Debian's keyring. apt is given directories of its own in the work
+ * directory, and none of the host's lists, preferences, hooks or installed packages: it reads
+ * the host's configuration, and changes nothing but the work directory.
  */
 #include "base/apt-release.h"
 
@@ -24,42 +24,38 @@
 #include "base/tool.h"
 
 #define KEYRING  "/usr/share/keyrings/debian-archive-keyring.gpg"
-#define DIR_NAME "apt"
 #define OUT_MAX  (1u << 20)
 #define LOG_NAME "apt.log"
 
 /* Where the archive is */
 
-/* VERSION_CODENAME of the host. */
-static void host_codename(char *ret, size_t size)
-{
-	_cleanup_fclose_ FILE *f = fopen("/etc/os-release", "re");
-	char line[256], word[64];
-
-	*ret = 0;
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "VERSION_CODENAME=%63[a-z]", word) == 1)
-			(void)snprintf(ret, size, "%s", word);
-}
-
-/* A line "<address> <suite> <component>" of the host's: @codename, or @codename and what
- * stands behind a '-', becomes that of @name. */
-static int take_entry(const char *line, const char *codename, const char *name,
-		      struct strv *ret)
+/* A line "<address> <suite> <component>" of the host's: what stands in the suite before a
+ * '-' becomes @name, "bookworm-security" for example "trixie-security". */
+static int take_entry(const char *line, const char *name, struct strv *ret)
 {
 	char uri[1024], suite[128], component[64];
 	char text[sizeof(uri) + sizeof(suite) + 64];
-	size_t n = strlen(codename);
+	const char *pocket;
 
 	if (sscanf(line, "%1023s %127s %63s", uri, suite, component) != 3 ||
-	    strcmp(component, "main") != 0 || strncmp(suite, codename, n) != 0 ||
-	    (suite[n] && suite[n] != '-'))
+	    strcmp(component, "main") != 0)
 		return 0;
-	(void)snprintf(text, sizeof(text), "%s %s%s", uri, name, suite + n);
+	pocket = strchrnul(suite, '-');
+	(void)snprintf(text, sizeof(text), "%s %s%s", uri, name ?: suite,
+		       name ? pocket : "");
 	strv_foreach(i, ret->v)
 		if (strcmp(*i, text) == 0)
 			return 0;
 	return strv_add(ret, text);
+}
+
+static int no_debian(const char *name, struct volt_error *e)
+{
+	return name ? fail(e, ENOTSUP,
+			   "this host's apt sources have no Debian to take the release "
+			   "'%s' from",
+			   name)
+		    : fail(e, ENOTSUP, "this host's apt sources have no Debian");
 }
 
 int apt_archive_find(const char *name, struct apt_archive *ret, struct volt_error *e)
@@ -67,28 +63,24 @@ int apt_archive_find(const char *name, struct apt_archive *ret, struct volt_erro
 	const char *const argv[] = { "apt-get",
 				     "indextargets",
 				     "--format",
-				     "$(REPO_URI) $(RELEASE) $(COMPONENT)",
+				     "$(REPO_URI) $(CODENAME) $(COMPONENT)",
 				     "Created-By: Packages",
+				     "Origin: Debian",
 				     NULL };
 	_cleanup_free_ char *out = NULL;
 	struct spawn s = SPAWN_INIT;
-	char codename[64], *rest, *line;
+	char *rest, *line;
 	int r;
 
 	s.argv = argv;
 	r = spawn_run(&s, OUT_MAX, &out, e);
 	if (r < 0)
 		return fail_in(e, r, "read this host's apt sources");
-	host_codename(codename, sizeof(codename));
 	rest = out;
-	while (codename[0] && (line = strsep(&rest, "\n")))
-		if (take_entry(line, codename, name, &ret->suites) < 0)
+	while ((line = strsep(&rest, "\n")))
+		if (take_entry(line, name, &ret->suites) < 0)
 			return fail_oom(e);
-	return ret->suites.n ? 0
-			     : fail(e, ENOENT,
-				    "this host's apt sources have no Debian to take the "
-				    "release '%s' from",
-				    name);
+	return ret->suites.n ? 0 : no_debian(name, e);
 }
 
 /* Its lists */
@@ -109,7 +101,8 @@ static bool is_word(const char *text)
 	return true;
 }
 
-static int write_sources(int fd, const struct apt_archive *a, struct volt_error *e)
+static int write_sources(int fd, const struct apt_archive *a, bool sources,
+			 struct volt_error *e)
 {
 	const char *keyring = a->keyring ? a->keyring : KEYRING;
 	_cleanup_free_ char *text = NULL;
@@ -128,10 +121,11 @@ static int write_sources(int fd, const struct apt_archive *a, struct volt_error 
 		if (!space || !is_word(space + 1))
 			return fail(e, EINVAL, "'%s' is no address and suite", *i);
 		(void)fprintf(f,
-			      "Types: deb deb-src\nURIs: %.*s\nSuites: %s\n"
-			      "Components: main\nTargets: Packages Sources\n"
+			      "Types: deb%s\nURIs: %.*s\nSuites: %s\n"
+			      "Components: main\nTargets: Packages%s\n"
 			      "Signed-By: %s\n\n",
-			      (int)(space - *i), *i, space + 1, keyring);
+			      sources ? " deb-src" : "", (int)(space - *i), *i, space + 1,
+			      sources ? " Sources" : "", keyring);
 	}
 	if (fflush(f) != 0)
 		return fail_oom(e);
@@ -139,7 +133,7 @@ static int write_sources(int fd, const struct apt_archive *a, struct volt_error 
 }
 
 /* apt's own directories, and an end to the host's hooks. */
-static int prepare(struct apt_release *a, const struct apt_archive *archive,
+static int prepare(struct apt_release *a, const struct apt_archive *archive, bool sources,
 		   struct volt_error *e)
 {
 	static const char *const dirs[] = { "parts", "lists/partial", "none",
@@ -147,7 +141,7 @@ static int prepare(struct apt_release *a, const struct apt_archive *archive,
 	static const char no_hooks[] = "#clear APT::Update;\n#clear DPkg;\n";
 	_cleanup_close_ int parts = -1;
 
-	a->fd = mkdir_beneath(a->w->fd, DIR_NAME, 0700);
+	a->fd = mkdir_beneath(a->w->fd, path_base(a->path), 0700);
 	if (a->fd < 0)
 		return fail_code(e, a->fd, "make a directory for apt");
 	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
@@ -160,12 +154,11 @@ static int prepare(struct apt_release *a, const struct apt_archive *archive,
 	if (parts < 0)
 		return fail_code(e, parts, "open a directory of apt's");
 	return write_file(a->fd, "apt.conf", no_hooks, e)
-		       ?: write_sources(parts, archive, e);
+		       ?: write_sources(parts, archive, sources, e);
 }
 
-/* Runs apt-get in the directory of apt with what follows. */
-static int run_apt(const struct apt_release *a, const char *const *words,
-		   struct volt_error *e)
+/* No sandbox user: it could not write here, and says so. */
+static int make_options(struct strv *v, const char *path, const struct apt_wish *wish)
 {
 	static const char *const own[][2] = {
 		{ "Dir::Etc::sourceparts", "parts" },
@@ -173,52 +166,93 @@ static int run_apt(const struct apt_release *a, const char *const *words,
 		{ "Dir::State::lists", "lists" },
 		{ "Dir::Cache", "cache" },
 	};
-	_cleanup_strv_ struct strv argv = { 0 };
-	struct tool t = { .cwd = a->fd, .dirfd = a->w->fd, .log_name = LOG_NAME };
-	int r = strv_add(&argv, "apt-get") ?: strv_add(&argv, "-q") ?:
-		strv_addf(&argv, "-c%s/apt.conf", a->path);
+	static const char *const plain[] = {
+		"Dir::Etc::sourcelist=/dev/null",
+		"Dir::Etc::preferences=/dev/null",
+		"Dir::State::Status=/dev/null",
+		"Acquire::Languages=none",
+		"Acquire::Retries=2",
+		"APT::Sandbox::User=root",
+	};
+	int r = strv_addf(v, "-c%s/apt.conf", path);
 
 	for (size_t i = 0; i < ARRAY_SIZE(own) && r == 0; i++)
-		r = strv_addf(&argv, "-o%s=%s/%s", own[i][0], a->path, own[i][1]);
-	r = r ?: strv_add(&argv, "-oDir::Etc::sourcelist=/dev/null") ?:
-	    strv_add(&argv, "-oDir::Etc::preferences=/dev/null") ?:
-	    strv_add(&argv, "-oAcquire::Languages=none") ?:
-	    strv_add(&argv, "-oAPT::Update::Error-Mode=any") ?:
-	    strv_add(&argv, "-oAPT::Sandbox::User=root");
-	for (; *words && r == 0; words++)
-		r = strv_add(&argv, *words);
-	if (r < 0)
-		return fail_oom(e);
-	t.argv = (const char *const *)argv.v;
-	return tool_run(&t, e);
+		r = strv_addf(v, "-o%s=%s/%s", own[i][0], path, own[i][1]);
+	for (size_t i = 0; i < ARRAY_SIZE(plain) && r == 0; i++)
+		r = strv_addf(v, "-o%s", plain[i]);
+	if (r == 0 && !wish->lenient)
+		r = strv_add(v, "-oAPT::Update::Error-Mode=any");
+	if (r == 0 && wish->arch)
+		r = strv_addf(v, "-oAPT::Architecture=%s", wish->arch)
+			    ?: strv_addf(v, "-oAPT::Architectures=%s", wish->arch);
+	return r;
 }
 
-int apt_release_open(const struct workdir *w, const char *name,
-		     const struct apt_archive *archive, struct apt_release *ret,
+/* apt's @program with the options, then @words up to NULL. */
+static int make_command(const struct apt_release *a, const char *program,
+			const char *const *words, struct strv *ret, struct volt_error *e)
+{
+	int r = strv_add(ret, program) ?: strv_add(ret, "-q");
+
+	strv_foreach(i, a->options.v)
+		r = r ?: strv_add(ret, *i);
+	for (; *words; words++)
+		r = r ?: strv_add(ret, *words);
+	return r < 0 ? fail_oom(e) : 0;
+}
+
+/* Runs apt-get in the directory of apt with what follows. */
+static int run_apt(const struct apt_release *a, const char *const *words,
+		   struct volt_error *e)
+{
+	_cleanup_strv_ struct strv argv = { 0 };
+	struct tool t = { .cwd = a->fd, .dirfd = a->w->fd, .log_name = LOG_NAME };
+	int r = make_command(a, "apt-get", words, &argv, e);
+
+	t.argv = (const char *const *)argv.v;
+	return r < 0 ? r : tool_run(&t, e);
+}
+
+static int update(const struct apt_release *a, const struct apt_wish *wish,
+		  struct volt_error *e)
+{
+	static const char *const words[] = { "update", NULL };
+	struct volt_error why = { 0 };
+	int r = run_apt(a, words, &why);
+
+	if (r == -EIO && wish->lenient) {
+		log_line(wish->log, 6, "some lists of packages cannot be had: %s",
+			 why.msg);
+		return 0;
+	}
+	return r < 0 ? fail(e, -r, "get Debian's lists%s: %s", a->of, why.msg) : 0;
+}
+
+int apt_release_open(const struct workdir *w, const struct apt_archive *archive,
+		     const struct apt_wish *wish, struct apt_release *ret,
 		     struct volt_error *e)
 {
-	static const char *const update[] = { "update", NULL };
 	struct apt_release *a = ret;
 	int r;
 
 	*a = (struct apt_release)APT_RELEASE_INIT;
 	a->w = w;
-	a->name = strdup(name);
-	if (!a->name || asprintf(&a->path, "%s/" DIR_NAME, w->path) < 0) {
+	if (wish->release)
+		(void)snprintf(a->of, sizeof(a->of), " of '%s'", wish->release);
+	if (asprintf(&a->path, "%s/apt-%s", w->path, wish->release ?: "host") < 0) {
 		a->path = NULL;
 		return fail_oom(e);
 	}
-	r = prepare(a, archive, e);
-	if (r < 0)
-		return r;
-	r = run_apt(a, update, e);
-	return r < 0 ? fail_in(e, r, "get Debian's lists of '%s'", name) : 0;
+	if (make_options(&a->options, a->path, wish) < 0)
+		return fail_oom(e);
+	r = prepare(a, archive, wish->sources, e);
+	return r < 0 ? r : update(a, wish, e);
 }
 
 void apt_release_done(struct apt_release *a)
 {
 	closep(&a->fd);
-	free(a->name);
+	strv_done(&a->options);
 	free(a->path);
 	*a = (struct apt_release)APT_RELEASE_INIT;
 }
@@ -249,9 +283,8 @@ int apt_release_source(const struct apt_release *a, const char *package, const c
 		return r;
 	r = run_apt(a, words, e);
 	if (r < 0)
-		return fail_in(e, r, "download the sources '%s' of '%s'", package,
-			       a->name);
-	r = workdir_find(a->w, DIR_NAME, ".dsc", &dsc);
+		return fail_in(e, r, "download the sources '%s'%s", package, a->of);
+	r = workdir_find(a->w, path_base(a->path), ".dsc", &dsc);
 	if (r < 0)
 		return fail_code(e, r, "find the sources '%s' that apt downloaded",
 				 package);
@@ -268,8 +301,27 @@ int apt_release_download(const struct apt_release *a, const char *name, char **r
 		return r;
 	r = run_apt(a, words, e);
 	if (r < 0)
-		return fail_in(e, r, "download '%s' of '%s'", name, a->name);
-	r = workdir_find(a->w, DIR_NAME, ".deb", ret);
+		return fail_in(e, r, "download '%s'%s", name, a->of);
+	r = workdir_find(a->w, path_base(a->path), ".deb", ret);
 	return r < 0 ? fail_code(e, r, "find the package '%s' that apt downloaded", name)
 		     : 0;
+}
+
+int apt_release_depends(const struct apt_release *a, const char *name, const char *prefix,
+			char **ret, struct volt_error *e)
+{
+	const char *const words[] = { "depends", name, NULL };
+	_cleanup_strv_ struct strv argv = { 0 };
+	_cleanup_free_ char *out = NULL;
+	struct spawn s = SPAWN_INIT;
+	int r = apt_check_name(name, e);
+
+	if (r < 0 || (r = make_command(a, "apt-cache", words, &argv, e)) < 0)
+		return r;
+	s.argv = (const char *const *)argv.v;
+	r = spawn_run(&s, OUT_MAX, &out, NULL);
+	if (r == -ENOENT)
+		return fail(e, ENOENT, "no 'apt-cache' here: kernels come by apt");
+	*ret = r < 0 ? NULL : apt_find_dependency(out, prefix);
+	return *ret ? 0 : fail(e, ENOENT, "apt knows no package behind '%s'", name);
 }

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
-#include "base/apt-foreign.h"
+#include "base/apt-release.h"
 #include "base/apt.h"
 #include "base/deb.h"
 #include "base/io.h"
@@ -243,18 +243,34 @@ static int get_own(struct package *p, struct volt_error *e)
 	return apt_download(p->w, p->name, &p->path, e);
 }
 
-static int get_of_release(struct package *p, const char *release, struct volt_error *e)
+static int get_of_archive(struct package *p, const struct apt_archive *archive,
+			  const char *release, struct volt_error *e)
 {
-	_cleanup_(apt_foreign_done) struct apt_foreign a = { 0 };
-	int r = apt_foreign_open(p->w, p->debian->debian, release, p->log, &a, e);
+	_cleanup_(apt_release_done) struct apt_release a = APT_RELEASE_INIT;
+	const struct apt_wish wish = { .release = release,
+				       .arch = p->debian->debian,
+				       .lenient = true,
+				       .log = p->log };
+	int r = apt_release_open(p->w, archive, &wish, &a, e);
 
 	if (r == 0 && !p->name)
-		r = apt_foreign_depends(&a, p->debian->package, "linux-image-", &p->name,
+		r = apt_release_depends(&a, p->debian->package, "linux-image-", &p->name,
 					e);
 	if (r < 0)
 		return r;
 	log_line(p->log, 6, "downloading %s", p->name);
-	return apt_foreign_download(&a, p->name, &p->path, e);
+	return apt_release_download(&a, p->name, &p->path, e);
+}
+
+static int get_of_release(struct package *p, const char *release, struct volt_error *e)
+{
+	struct apt_archive archive = { 0 };
+	int r = apt_archive_find(release, &archive, e);
+
+	if (r == 0)
+		r = get_of_archive(p, &archive, release, e);
+	strv_done(&archive.suites);
+	return r;
 }
 
 /* Of another architecture: from the host's own release where that has it. */

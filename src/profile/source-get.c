@@ -210,6 +210,7 @@ static int open_release(const struct source_build *b, struct apt_release *ret,
 {
 	struct apt_archive found = { 0 };
 	const struct apt_archive *archive = b->o->archive;
+	const struct apt_wish wish = { .release = b->recipe.release, .sources = true };
 	int r = 0;
 
 	log_line(b->log, 6, "getting Debian's lists of '%s'", b->recipe.release);
@@ -217,7 +218,7 @@ static int open_release(const struct source_build *b, struct apt_release *ret,
 		r = apt_archive_find(b->recipe.release, &found, e);
 		archive = &found;
 	}
-	r = r < 0 ? r : apt_release_open(&b->work, b->recipe.release, archive, ret, e);
+	r = r < 0 ? r : apt_release_open(&b->work, archive, &wish, ret, e);
 	strv_done(&found.suites);
 	return r < 0 ? fail_in(e, r, "no sources ('--source' takes your own)") : 0;
 }
