@@ -164,13 +164,14 @@ static int find_image(int dirfd, char ret[static NAME_MAX + 8])
 	return -ENOENT;
 }
 
-/* @from->name is the package's file; it is unpacked into the directory of @from. */
+/* The package at @path is unpacked into the directory of @from. */
 static int import_deb(const struct kernels *ks, const struct kernel_import *o,
-		      const struct files *from, char **ret_name, struct volt_error *e)
+		      const struct files *from, const char *path, char **ret_name,
+		      struct volt_error *e)
 {
 	char image[NAME_MAX + 8];
 	struct files f = *from;
-	int r = deb_unpack(f.name, f.dirfd, wanted, e);
+	int r = deb_unpack(path, f.dirfd, wanted, e);
 
 	if (r < 0)
 		return r;
@@ -201,7 +202,7 @@ static int import_deb_file(const struct kernels *ks, const struct kernel_import 
 	package_name(o->source, source, sizeof(source));
 	return import_deb(ks, o,
 			  &(struct files){ w.fd, NULL, o->source, "modules", source },
-			  ret_name, e);
+			  o->source, ret_name, e);
 }
 
 /* The row of what is wished for; NULL: Debian has none. @own: the host's. */
@@ -232,11 +233,29 @@ static void package_done(struct package *p)
 	free(p->path);
 }
 
+/* What is asked for may be a metapackage; without @found it is the kernel's. */
+static int take_found(struct package *p, char *found, int r)
+{
+	if (r == -ENOENT && p->name)
+		return 0;
+	if (r == 0) {
+		free(p->name);
+		p->name = found;
+	}
+	return r;
+}
+
+static const char *asked_for(const struct package *p)
+{
+	return p->name ? p->name : p->debian->package;
+}
+
 static int get_own(struct package *p, struct volt_error *e)
 {
-	int r = p->name ? 0
-			: apt_depends(p->debian->package, "linux-image-", &p->name, e);
+	char *found = NULL;
+	int r = apt_depends(asked_for(p), "linux-image-", &found, e);
 
+	r = take_found(p, found, r);
 	if (r < 0)
 		return r;
 	log_line(p->log, 6, "downloading %s", p->name);
@@ -251,11 +270,13 @@ static int get_of_archive(struct package *p, const struct apt_archive *archive,
 				       .arch = p->debian->debian,
 				       .lenient = true,
 				       .log = p->log };
+	char *found = NULL;
 	int r = apt_release_open(p->w, archive, &wish, &a, e);
 
-	if (r == 0 && !p->name)
-		r = apt_release_depends(&a, p->debian->package, "linux-image-", &p->name,
-					e);
+	if (r < 0)
+		return r;
+	r = apt_release_depends(&a, asked_for(p), "linux-image-", &found, e);
+	r = take_found(p, found, r);
 	if (r < 0)
 		return r;
 	log_line(p->log, 6, "downloading %s", p->name);
@@ -309,8 +330,8 @@ static int import_debian(const struct kernels *ks, const struct kernel_import *o
 		return r;
 	log_line(log, 6, "unpacking %s", p.name);
 	(void)snprintf(source, sizeof(source), "debian:%s", p.name);
-	return import_deb(ks, o, &(struct files){ w.fd, NULL, p.path, "modules", source },
-			  ret_name, e);
+	return import_deb(ks, o, &(struct files){ w.fd, NULL, p.name, "modules", source },
+			  p.path, ret_name, e);
 }
 
 /* Files of this host */

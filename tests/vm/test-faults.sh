@@ -53,6 +53,13 @@ a_kernel_that_does_not_boot_shows_its_console() {
 	nothing_new
 }
 
+a_package_without_a_kernel_is_said_by_its_name() {
+	run volt kernel import -q debian:busybox-static
+	status 125
+	one_line_error "package 'busybox-static' has no kernel"
+	is "$(find "$VOLT_ROOT/kernels" -name '.work-*')" '' 'what it was unpacked in'
+}
+
 a_root_without_init_can_be_wrong_only_in_the_command() {
 	run volt run --rm --entrypoint /opaque busybox
 	status 126
@@ -164,6 +171,7 @@ a_kvm_that_is_believed_in_is_tried_and_given_up_if_it_fails() {
 
 tap_run too_little_memory_is_said more_memory_than_the_host_has_is_said \
 	a_port_of_another_program_is_said a_kernel_that_does_not_boot_shows_its_console \
+	a_package_without_a_kernel_is_said_by_its_name \
 	a_root_without_init_can_be_wrong_only_in_the_command a_full_disk_while_loading_is_said \
 	a_full_disk_while_starting_is_said_and_nothing_hangs \
 	a_full_disk_under_a_running_machine_does_not_end_it a_normal_user_runs_machines \
