@@ -39,11 +39,13 @@
 
 #define ID_MAP_SIZE 64
 #define HOST_NAME   "volt"
+#define OWN_FDS     "/proc/self/fd"
 
 enum step {
 	STEP_NAMESPACES,
 	STEP_IDS,
 	STEP_ROOT,
+	STEP_FDS,
 	STEP_PIVOT, /* up to here it does not depend on what is in it */
 	STEP_DROP,
 	STEP_BIND /* + its number */
@@ -53,6 +55,7 @@ static const char *const step_texts[] = {
 	[STEP_NAMESPACES] = "make namespaces for",
 	[STEP_IDS] = "map its user into",
 	[STEP_ROOT] = "mount",
+	[STEP_FDS] = "show its descriptors in",
 	[STEP_PIVOT] = "enter",
 	[STEP_DROP] = "give up all rights in",
 };
@@ -70,6 +73,7 @@ struct jail_plan {
 	size_t n;
 	bool user_namespace;
 	bool host_network;
+	bool own_fds;
 	uint64_t capabilities;
 	uid_t uid;
 	gid_t gid;
@@ -142,6 +146,7 @@ int jail_plan_new(const struct jail *j, uid_t uid, gid_t gid, struct jail_plan *
 	}
 	p->user_namespace = !may_mount();
 	p->host_network = j->host_network;
+	p->own_fds = j->own_fds;
 	p->capabilities = j->capabilities;
 	p->uid = uid;
 	p->gid = gid;
@@ -302,6 +307,26 @@ static int bind_source(const struct jail_plan *p, const struct source *s, int ro
 	return r;
 }
 
+/* The child's own, which is its program's after execve(). */
+static int bind_own_fds(int root)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
+					       MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC };
+	int clone, r = 0;
+
+	if (mkdirat(root, "proc", 0755) < 0 || mkdirat(root, "proc/self", 0755) < 0 ||
+	    mkdirat(root, &OWN_FDS[1], 0755) < 0)
+		return -errno;
+	clone = open_tree(AT_FDCWD, OWN_FDS, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (clone < 0)
+		return -errno;
+	if (mount_setattr(clone, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0 ||
+	    move_mount(clone, "", root, &OWN_FDS[1], MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		r = -errno;
+	(void)close(clone);
+	return r;
+}
+
 static int pivot(int root)
 {
 	struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY };
@@ -321,6 +346,10 @@ static int fill(const struct jail_plan *p, int root, int *ret_step)
 	for (size_t i = 0; i < p->n && r == 0; i++) {
 		*ret_step = STEP_BIND + (int)i;
 		r = bind_source(p, &p->v[i], root);
+	}
+	if (r == 0 && p->own_fds) {
+		*ret_step = STEP_FDS;
+		r = bind_own_fds(root);
 	}
 	(void)umask(mask);
 	return r;

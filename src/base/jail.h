@@ -32,6 +32,7 @@ struct jail {
 	struct jail_bind v[JAIL_BINDS_MAX];
 	size_t n;
 	bool host_network;     /* else a network namespace with nothing in it */
+	bool own_fds;          /* /proc/self/fd, and nothing else of /proc */
 	uint64_t capabilities; /* 1 << CAP_…: all that is left */
 };
 

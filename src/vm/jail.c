@@ -7,11 +7,17 @@
  *	/bin /lib /firmware	of its profile, read-only; only there programs can be run
  *	/kernel /initramfs	read-only
  *	/v0 /v1 …		volumes that it serves itself, by 9p
+ *	/proc/self/fd		only with those
+ *	/root			the root file system's image, read-only, only with those
  *	/dev/kvm		where it uses that
  *	/etc/resolv.conf	where its own network stack asks the host's name servers
  *
  * All else it has as a descriptor, none of which is a directory: that would be a way out. The
  * host's network is there only for QEMU's own network stack.
+ *
+ * A 9p server changes modes and attributes through the names that /proc gives its
+ * descriptors. By these a file can be opened anew, too, for more than it was handed over for:
+ * what must not be written is then no descriptor but a file on a read-only mount.
  *
  * Its user owns nothing. Where root shares volumes by 9p, QEMU has to act for any user of the
  * guest: it keeps the capabilities for that and for nothing else, and uses them on what its
@@ -155,6 +161,29 @@ static int show_profile(const struct profile *p, struct qemu_jail *j)
 	return r;
 }
 
+static bool serves_volumes(const struct qemu_config *c)
+{
+	for (size_t i = 0; i < c->n_shares; i++)
+		if (!c->shares[i].virtiofs)
+			return true;
+	return false;
+}
+
+bool jail_shows_disk(const struct qemu_config *c, const struct qemu_disk *d)
+{
+	return c->jailed && d->read_only && d->serial && serves_volumes(c);
+}
+
+static int show_disks(const struct qemu_config *c, struct qemu_jail *j)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < c->n_disks && r == 0; i++)
+		if (jail_shows_disk(c, &c->disks[i]))
+			r = jail_add(&j->root, c->disks[i].fd, c->disks[i].serial, 0);
+	return r;
+}
+
 static int show_shares(const struct qemu_config *c, struct qemu_jail *j)
 {
 	int r = 0;
@@ -165,6 +194,7 @@ static int show_shares(const struct qemu_config *c, struct qemu_jail *j)
 		if (s->virtiofs)
 			continue;
 		r = jail_add(&j->root, s->fd, s->tag, s->read_only ? 0 : JAIL_WRITABLE);
+		j->root.own_fds = true;
 		if (geteuid() == 0)
 			j->root.capabilities = FILE_CAPABILITIES;
 	}
@@ -191,6 +221,7 @@ int jail_make(const struct qemu_config *c, struct qemu_jail *ret, struct volt_er
 		r = jail_add(&j.root, c->kernel, QEMU_JAIL_KERNEL, 0);
 	if (r == 0 && c->initramfs >= 0)
 		r = jail_add(&j.root, c->initramfs, QEMU_JAIL_INITRAMFS, 0);
+	r = r ?: show_disks(c, &j);
 	r = r ?: show_shares(c, &j);
 	r = r ?: show_network(c, &j);
 	if (r == 0 && c->accel == ACCEL_KVM)

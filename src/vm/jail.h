@@ -34,4 +34,7 @@ struct qemu_jail {
 	size_t n_fds;
 };
 int jail_make(const struct qemu_config *c, struct qemu_jail *ret, struct volt_error *e);
+
+/* Whether a disk stands in the jail, named by its serial, and is no descriptor: see the file. */
+bool jail_shows_disk(const struct qemu_config *c, const struct qemu_disk *d);
 void jail_done(struct qemu_jail *j);

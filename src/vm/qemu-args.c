@@ -10,6 +10,7 @@
 #include "guest-init/agent-protocol.h"
 #include "guest/kernel.h"
 #include "vm/internal.h"
+#include "vm/jail.h"
 #include "vm/qemu.h"
 
 /* microvm has eight virtio-mmio slots, and without ACPI (which under emulation costs a
@@ -308,17 +309,27 @@ static void add_channels(struct builder *b)
 		add_agent(b);
 }
 
-/* The node @name over a descriptor; the format is said, never guessed. */
+/* The file of a disk: one that stands in the jail, or a descriptor. */
+static json_t *disk_file(struct builder *b, const struct qemu_disk *d)
+{
+	unsigned int set_id;
+
+	if (jail_shows_disk(b->c, d))
+		return json_sprintf("/%s", d->serial);
+	set_id = ++b->sets;
+	addf(b, "-add-fd", "fd=%d,set=%u", keep(b, d->fd), set_id);
+	return json_sprintf("/dev/fdset/%u", set_id);
+}
+
+/* The node @name; the format is said, never guessed. */
 static void add_node(struct builder *b, const struct qemu_disk *d, const char *name)
 {
-	unsigned int set_id = ++b->sets;
-	json_t *j;
+	json_t *file = disk_file(b, d), *j;
 
-	addf(b, "-add-fd", "fd=%d,set=%u", keep(b, d->fd), set_id);
 	j = json_pack("{s:s, s:s, s:b, s:s, s:{s:s, s:o}}", "driver",
 		      d->format == DISK_QCOW2 ? "qcow2" : "raw", "node-name", name,
 		      "read-only", d->read_only, "discard", "unmap", "file", "driver",
-		      "file", "filename", json_sprintf("/dev/fdset/%u", set_id));
+		      "file", "filename", file);
 	if (j && !d->read_only)
 		set(j, "detect-zeroes", json_string("unmap"));
 	/* Whatever its header may say by now. */

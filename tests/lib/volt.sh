@@ -45,24 +45,30 @@ load() {
 	done
 }
 
-# kernel: the kernel and the QEMU that machines of this test run on. Imported once for all
-# tests, into a root that is then copied; with $own_files the profiles, too, for a root that
-# is given to another user.
-kernel() {
+# import_once NAME ARGUMENT…: the kernel that `volt kernel import ARGUMENT…` gets. Imported once
+# for all tests, into a root of that name that is then copied.
+import_once() {
+	local from=$shared/kernel-$1
+	shift
 	(
 		flock 9
-		if ! [ -e "$shared/kernel-root/.done" ]; then
-			rm -rf "$shared/kernel-root"
-			VOLT_ROOT=$shared/kernel-root "$VOLT" kernel import >&2 &&
-				touch "$shared/kernel-root/.done"
+		if ! [ -e "$from/.done" ]; then
+			rm -rf "$from"
+			VOLT_ROOT=$from "$VOLT" kernel import "$@" >&2 && touch "$from/.done"
 		fi
-	) 9>"$shared/kernel.lock" >"$T/kernel.out" 2>&1 || {
+	) 9>"$from.lock" >"$T/kernel.out" 2>&1 || {
 		sed 's/^/# kernel: /' "$T/kernel.out"
-		echo 'Bail out! no kernel'
+		echo "Bail out! no kernel ($*)"
 		exit 1
 	}
 	mkdir -p "$VOLT_ROOT"
-	cp -a --reflink=auto "$shared/kernel-root/." "$VOLT_ROOT"
+	cp -a --reflink=auto "$from/." "$VOLT_ROOT"
+}
+
+# kernel: the kernel and the QEMU that machines of this test run on; with $own_files the
+# profiles are copied, too, for a root that is given to another user.
+kernel() {
+	import_once root
 	[ -n "${VOLT_QEMU-}" ] || profiles
 }
 
@@ -99,20 +105,7 @@ profiles() {
 
 # kernel_of ARCH: the same for a foreign architecture.
 kernel_of() {
-	(
-		flock 9
-		if ! [ -e "$shared/kernel-$1/.done" ]; then
-			rm -rf "$shared/kernel-$1"
-			VOLT_ROOT=$shared/kernel-$1 "$VOLT" kernel import --arch "$1" >&2 &&
-				touch "$shared/kernel-$1/.done"
-		fi
-	) 9>"$shared/kernel-$1.lock" >"$T/kernel.out" 2>&1 || {
-		sed 's/^/# kernel: /' "$T/kernel.out"
-		echo "Bail out! no kernel for $1"
-		exit 1
-	}
-	mkdir -p "$VOLT_ROOT"
-	cp -a --reflink=auto "$shared/kernel-$1/." "$VOLT_ROOT"
+	import_once "$1" --arch "$1"
 }
 
 # processes: the pids of everything that has to do with this test's root: supervisors,

@@ -96,6 +96,19 @@ static void nothing_of_the_host_is_there(void)
 	CHECK_STR(out, "ENOENT\nENOENT\nENOENT\nENOENT\n");
 }
 
+static void its_own_descriptors_are_all_of_proc_that_there_can_be(void)
+{
+	_cleanup_free_ char *out = NULL;
+	struct jail j = { .own_fds = true };
+
+	CHECK_INT(LOOK(&j, &out, "ls:/", "ls:/proc", "ls:/proc/self",
+		       "write:/proc/self/fd/1", "open:/proc/self/fd/../status",
+		       "open:/proc/1", "write:/proc/new", "flags:/proc/self/fd"),
+		  0);
+	CHECK_STR(out, "ls bin proc\nls self\nls fd\nok\nENOENT\nENOENT\nEROFS\n"
+		       "ro nosuid nodev noexec\n");
+}
+
 static void only_what_is_writable_can_be_written(void)
 {
 	_cleanup_close_ int file = open_dir("file"), tree = open_dir("tree");
@@ -402,6 +415,7 @@ static void run_all(void)
 {
 	RUN(the_root_holds_what_was_bound_and_nothing_else);
 	RUN(nothing_of_the_host_is_there);
+	RUN(its_own_descriptors_are_all_of_proc_that_there_can_be);
 	RUN(only_what_is_writable_can_be_written);
 	RUN(mounts_allow_no_more_than_they_must);
 	RUN(no_capability_is_left_and_none_comes_back);

@@ -459,7 +459,7 @@ static void a_static_qemu_needs_no_loader(void)
 	CHECK_STR(a.v[1], "-name");
 }
 
-/* There is no /proc in the jail, and a directory that was handed over would be a way out. */
+/* Of /proc there is nothing to name files by, and a directory that was handed over would be a way out. */
 static void in_the_jail_files_have_names_and_no_directory_is_open(void)
 {
 	struct qemu_share shares[2] = { { .tag = "v0", .fd = 20, .virtiofs = true },
@@ -483,6 +483,35 @@ static void in_the_jail_files_have_names_and_no_directory_is_open(void)
 		CHECK(!strstr(a.v[i], "/proc/"));
 }
 
+static bool root_is_file(const struct qemu_config *c, const char *name,
+			 struct qemu_fds *ret_fds)
+{
+	_cleanup_strv_ struct strv a = { 0 };
+
+	*ret_fds = (struct qemu_fds){ 0 };
+	return qemu_args(c, &a, ret_fds, &e) == 0 &&
+	       strstr(value(&a, "-blockdev", 0), name);
+}
+
+/* A 9p server has names for its descriptors, by which it could open them for writing. */
+static void a27_beside_9p_what_is_only_read_is_no_descriptor(void)
+{
+	struct qemu_share share = { .tag = "v0", .fd = 20 };
+	struct profile p = tree_profile();
+	struct qemu_config c = config(&p);
+	struct qemu_fds fds;
+
+	c.jailed = true;
+	c.machine = machine_row_find("x86_64", MACHINE_Q35);
+	c.shares = &share;
+	c.n_shares = 1;
+	CHECK(root_is_file(&c, "\"/root\"", &fds));
+	CHECK(!fd_is_kept(&fds, c.disks[0].fd));
+	share.virtiofs = true;
+	CHECK(root_is_file(&c, "\"/dev/fdset/1\"", &fds));
+	CHECK(fd_is_kept(&fds, c.disks[0].fd));
+}
+
 int main(void)
 {
 	RUN(microvm_is_taken_where_it_can_be);
@@ -504,5 +533,6 @@ int main(void)
 	RUN(without_a_jail_a_profile_runs_where_it_stands);
 	RUN(a_static_qemu_needs_no_loader);
 	RUN(in_the_jail_files_have_names_and_no_directory_is_open);
+	RUN(a27_beside_9p_what_is_only_read_is_no_descriptor);
 	return tap_done();
 }
