@@ -61,7 +61,7 @@ kernel() {
 			VOLT_ROOT=$shared/kernel-root "$VOLT" kernel import >/dev/null &&
 				touch "$shared/kernel-root/.done"
 		fi
-	) 9>"$shared/kernel.lock" || exit 1
+	) 9>"$shared/kernel-root.lock" || exit 1
 	mkdir -p "$VOLT_ROOT"
 	cp -a --reflink=auto "$shared/kernel-root/." "$VOLT_ROOT"
 }
