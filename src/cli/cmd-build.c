@@ -38,7 +38,7 @@ static const struct poptOption options[] = {
 	  "Where the program is in the image; with --binary", "PATH" },
 	{ "port", 'p', POPT_ARG_ARGV, &o.port, 0,
 	  "Say that it listens on this port; with --binary", "PORT[/PROTOCOL]" },
-	{ "quiet", 'q', POPT_ARG_NONE, &o.quiet, 0, "Show no progress", NULL },
+	OPTION_NO_PROGRESS(&o.quiet),
 	{ "tag", 't', POPT_ARG_STRING, &o.tag, 0, "Name the image", "NAME" },
 	{ "target", 0, POPT_ARG_STRING, &o.target, 0,
 	  "Stop at this stage of the Containerfile", "STAGE" },

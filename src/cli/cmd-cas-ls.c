@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-#include <stdio.h>
-
 #include "cli/cmd.h"
 #include "cli/print.h"
 
@@ -12,8 +10,7 @@ static struct {
 
 static const struct poptOption options[] = {
 	OPTION_FORMAT(&o.format),
-	{ "noheading", 'n', POPT_ARG_NONE, &o.no_heading, 0, "Leave the titles out",
-	  NULL },
+	OPTION_NO_HEADING('n', &o.no_heading),
 	{ "quiet", 'q', POPT_ARG_NONE, &o.quiet, 0, "Only the digests", NULL },
 	{ "unused", 0, POPT_ARG_NONE, &o.unused, 0,
 	  "Only objects that nothing needs any more", NULL },
@@ -31,21 +28,14 @@ static const char *kinds(const json_t *object)
 static int add_row(struct table *t, const json_t *object, int64_t now)
 {
 	bool kept = json_is_true(json_object_get(object, "kept"));
-	char text[HUMAN_SIZE];
 	int r;
 
 	if ((r = table_add(t, member(object, "hash"))) < 0 ||
-	    (r = table_add(t, human_size((uint64_t)member_int(object, "size"), text))) <
-		    0 ||
+	    (r = table_add_size(t, object)) < 0 ||
 	    (r = table_add(t, kinds(object))) < 0 ||
 	    (r = table_addf(t, "%lld", (long long)member_int(object, "links"))) < 0)
 		return r;
 	return table_add(t, kept ? "yes" : "no");
-}
-
-static void print_hash(const json_t *object)
-{
-	(void)puts(member(object, "hash"));
 }
 
 static void drop_kept(json_t *list)
@@ -58,26 +48,17 @@ static void drop_kept(json_t *list)
 static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_error *e)
 {
 	static const char *const titles[] = { "OBJECT", "SIZE", "KIND", "LINKS", "KEPT" };
-	json_auto_t *list = NULL;
-	int json = format_is_json(o.format, e), r;
-	const struct listing how = {
-		.json = json > 0,
+	struct listing how = {
 		.quiet = o.quiet,
 		.no_heading = o.no_heading,
-		.print_word = print_hash,
+		.word = "hash",
+		.keep = o.unused ? drop_kept : NULL,
 		.add_rows = add_row,
 		.titles = titles,
 		.n_titles = ARRAY_SIZE(titles),
 	};
 
-	if (json < 0)
-		return json;
-	r = ask_list(ctx, volt_store_list, &list, e);
-	if (r < 0)
-		return r;
-	if (o.unused)
-		drop_kept(list);
-	return print_list(list, &how, e);
+	return show_list(ctx, o.format, volt_store_list, &how, e);
 }
 
 const struct cmd cmd_cas_ls = {

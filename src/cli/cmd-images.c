@@ -9,7 +9,7 @@
 #define ID_SHOWN 12
 
 static struct {
-	const char *format;
+	const char *format, *wanted;
 	int all, digests, no_heading, no_trunc, quiet;
 } o;
 
@@ -20,8 +20,7 @@ static const struct poptOption options[] = {
 	  NULL },
 	OPTION_FORMAT(&o.format),
 	{ "no-trunc", 0, POPT_ARG_NONE, &o.no_trunc, 0, "Do not shorten anything", NULL },
-	{ "noheading", 'n', POPT_ARG_NONE, &o.no_heading, 0, "Leave the titles out",
-	  NULL },
+	OPTION_NO_HEADING('n', &o.no_heading),
 	{ "quiet", 'q', POPT_ARG_NONE, &o.quiet, 0, "Only the ids", NULL },
 	POPT_TABLEEND
 };
@@ -41,8 +40,6 @@ static int add_name(struct table *t, const char *name)
 
 static int add_row(struct table *t, const json_t *image, const char *name, int64_t now)
 {
-	char text[HUMAN_SIZE];
-	int64_t created = member_time(image, "created_at");
 	int r = add_name(t, name);
 
 	if (r == 0 && o.digests)
@@ -50,13 +47,9 @@ static int add_row(struct table *t, const json_t *image, const char *name, int64
 	if (r == 0)
 		r = table_addf(t, "%s%.*s", o.no_trunc ? "sha256:" : "",
 			       o.no_trunc ? 64 : ID_SHOWN, member(image, "id"));
-	if (r == 0 && created)
-		r = table_addf(t, "%s ago", human_duration(now - created, text));
-	else if (r == 0)
-		r = table_add(t, "unknown");
 	if (r == 0)
-		r = table_add(t, human_size((uint64_t)member_int(image, "size"), text));
-	return r;
+		r = table_add_age(t, image, now);
+	return r == 0 ? table_add_size(t, image) : r;
 }
 
 static int add_rows(struct table *t, const json_t *image, int64_t now)
@@ -89,14 +82,14 @@ static bool is_named(const char *name, const char *wanted)
 	return false;
 }
 
-static void keep_named(json_t *list, const char *wanted)
+static void keep_named(json_t *list)
 {
 	for (size_t i = json_array_size(list); i-- > 0;) {
 		json_t *names = json_object_get(json_array_get(list, i), "names");
 
 		for (size_t k = json_array_size(names); k-- > 0;)
 			if (!is_named(json_string_value(json_array_get(names, k)),
-				      wanted))
+				      o.wanted))
 				(void)json_array_remove(names, k);
 		if (json_array_size(names) == 0)
 			(void)json_array_remove(list, i);
@@ -115,26 +108,18 @@ static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_er
 					     "SIZE" };
 	static const char *const digests[] = { "REPOSITORY", "TAG",     "DIGEST",
 					       "IMAGE ID",   "CREATED", "SIZE" };
-	json_auto_t *list = NULL;
-	int json = format_is_json(o.format, e), r;
-	const struct listing how = {
-		.json = json > 0,
+	struct listing how = {
 		.quiet = o.quiet,
 		.no_heading = o.no_heading,
 		.print_word = print_id,
+		.keep = argc > 0 ? keep_named : NULL,
 		.add_rows = add_rows,
 		.titles = o.digests ? digests : plain,
 		.n_titles = o.digests ? ARRAY_SIZE(digests) : ARRAY_SIZE(plain),
 	};
 
-	if (json < 0)
-		return json;
-	r = ask_list(ctx, volt_image_list, &list, e);
-	if (r < 0)
-		return r;
-	if (argc > 0)
-		keep_named(list, argv[0]);
-	return print_list(list, &how, e);
+	o.wanted = argc > 0 ? argv[0] : NULL;
+	return show_list(ctx, o.format, volt_image_list, &how, e);
 }
 
 const struct cmd cmd_images = {

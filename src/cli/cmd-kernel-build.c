@@ -17,7 +17,7 @@ static const struct poptOption options[] = {
 	{ "jobs", 'j', POPT_ARG_INT, &jobs, 0, "Compile so many files at once", "N" },
 	{ "name", 0, POPT_ARG_STRING, &name, 0, "Name it; else after its version",
 	  "NAME" },
-	{ "quiet", 'q', POPT_ARG_NONE, &quiet, 0, "Show no progress", NULL },
+	OPTION_NO_PROGRESS(&quiet),
 	{ "source", 0, POPT_ARG_STRING, &source, 0,
 	  "Sources, a directory or tar archive; else Debian's linux-source", "FILE" },
 	POPT_TABLEEND

@@ -14,7 +14,7 @@ static const struct poptOption options[] = {
 	  "The modules of a kernel image, its lib/modules/RELEASE", "DIR" },
 	{ "name", 0, POPT_ARG_STRING, &name, 0, "Name it; else after its version",
 	  "NAME" },
-	{ "quiet", 'q', POPT_ARG_NONE, &quiet, 0, "Show no progress", NULL },
+	OPTION_NO_PROGRESS(&quiet),
 	POPT_TABLEEND
 };
 

@@ -12,7 +12,7 @@ static int quiet;
 static const struct poptOption options[] = {
 	{ "input", 'i', POPT_ARG_STRING, &input, 0,
 	  "An OCI or docker archive, or an OCI layout directory; else stdin", "FILE" },
-	{ "quiet", 'q', POPT_ARG_NONE, &quiet, 0, "Show no progress", NULL },
+	OPTION_NO_PROGRESS(&quiet),
 	POPT_TABLEEND
 };
 

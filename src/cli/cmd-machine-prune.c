@@ -9,9 +9,7 @@
 
 static int force;
 
-static const struct poptOption options[] = { { "force", 'f', POPT_ARG_NONE, &force, 0,
-					       "Do not ask first", NULL },
-					     POPT_TABLEEND };
+static const struct poptOption options[] = { OPTION_FORCE(&force), POPT_TABLEEND };
 
 int prune_machines(struct volt_ctx *ctx, struct volt_error *e)
 {

@@ -26,7 +26,7 @@ static const struct poptOption options[] = {
 	  "N" },
 	OPTION_LATEST(o),
 	{ "no-trunc", 0, POPT_ARG_NONE, &o.no_trunc, 0, "Do not shorten anything", NULL },
-	{ "noheading", 0, POPT_ARG_NONE, &o.no_heading, 0, "Leave the titles out", NULL },
+	OPTION_NO_HEADING(0, &o.no_heading),
 	{ "quiet", 'q', POPT_ARG_NONE, &o.quiet, 0, "Only the ids", NULL },
 	POPT_TABLEEND
 };
@@ -87,16 +87,12 @@ static int add_command(struct table *t, const char *command)
 
 static int add_row(struct table *t, const json_t *m, int64_t now)
 {
-	char ago[HUMAN_SIZE];
 	int r;
 
 	r = table_addf(t, "%.*s", o.no_trunc ? 64 : ID_SHOWN, member(m, "id"));
 	if (r < 0 || (r = table_add(t, member(m, "image"))) < 0 ||
 	    (r = add_command(t, member(m, "command"))) < 0 ||
-	    (r = table_addf(t, "%s ago",
-			    human_duration(now - member_time(m, "created_at"), ago))) <
-		    0 ||
-	    (r = add_status(t, m, now)) < 0 ||
+	    (r = table_add_age(t, m, now)) < 0 || (r = add_status(t, m, now)) < 0 ||
 	    (r = add_ports(t, json_object_get(m, "ports"))) < 0)
 		return r;
 	return table_add(t, member(m, "name"));

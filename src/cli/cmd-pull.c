@@ -12,7 +12,6 @@
 
 static struct registry registry = { .tls_verify = -1 };
 static const char *arch, *platform, *policy;
-static int quiet;
 
 static const struct poptOption options[] = {
 	{ "arch", 0, POPT_ARG_STRING, &arch, 0,
@@ -23,12 +22,12 @@ static const struct poptOption options[] = {
 	  "Take the image for this platform instead of the host's", "[linux/]ARCH" },
 	{ "policy", 0, POPT_ARG_STRING, &policy, 0,
 	  "When: always (default), missing, newer or never", "POLICY" },
-	{ "quiet", 'q', POPT_ARG_NONE, &quiet, 0, "Show no progress", NULL },
+	OPTION_NO_PROGRESS(&registry.quiet),
 	OPTION_TLS_VERIFY(registry),
 	POPT_TABLEEND
 };
 
-static int build_options(char **ret, struct volt_error *e)
+static int begin(struct volt_ctx *ctx, char **ret, struct volt_error *e)
 {
 	json_auto_t *j = json_object();
 	int r;
@@ -42,7 +41,7 @@ static int build_options(char **ret, struct volt_error *e)
 		r = put_word(j, "arch", arch);
 	if (r == 0)
 		r = put_word(j, "policy", policy);
-	return options_text(j, r, ret, e);
+	return transfer_begin(ctx, &registry, j, r, ret, e);
 }
 
 static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_error *e)
@@ -50,20 +49,15 @@ static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_er
 	_cleanup_free_ char *text = NULL;
 	int r, status = 0;
 
-	r = build_options(&text, e);
+	r = begin(ctx, &text, e);
 	if (r < 0)
 		return r;
-	if (!quiet)
-		progress_show(ctx);
 	for (int i = 0; i < argc; i++) {
 		_cleanup_free_ char *digest = NULL;
 
 		r = volt_pull(ctx, argv[i], text, &digest, e);
-		progress_clear();
-		if (r == 0) {
-			(void)puts(digest);
+		if (transfer_end(r, digest) == 0)
 			continue;
-		}
 		(void)fprintf(stderr, "volt pull: %s\n", e->msg);
 		status = EXIT_VOLT;
 	}

@@ -16,7 +16,7 @@ static const struct poptOption options[] = {
 	{ "from", 0, POPT_ARG_STRING, &from, 0,
 	  "Of the QEMU that is installed here (default), or compile it", "host|source" },
 	{ "jobs", 'j', POPT_ARG_INT, &jobs, 0, "Compile so many files at once", "N" },
-	{ "quiet", 'q', POPT_ARG_NONE, &quiet, 0, "Show no progress", NULL },
+	OPTION_NO_PROGRESS(&quiet),
 	{ "source", 0, POPT_ARG_STRING, &source, 0,
 	  "Sources, a directory, tar archive or .dsc; else Debian's", "FILE" },
 	POPT_TABLEEND

@@ -1,23 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-#include <stdio.h>
 #include <stdlib.h>
 
-#include "base/error.h"
+#include "base/macro.h"
 #include "cli/cmd.h"
 #include "cli/progress.h"
 #include "cli/registry.h"
 
 static struct registry registry = { .tls_verify = -1 };
 static const char *name;
-static int quiet;
 
 static const struct poptOption options[] = {
 	OPTION_AUTHFILE(registry),
 	OPTION_CREDS(registry),
 	{ "name", 0, POPT_ARG_STRING, &name, 0, "Call the profile by another name here",
 	  "NAME" },
-	{ "quiet", 'q', POPT_ARG_NONE, &quiet, 0, "Show no progress", NULL },
+	OPTION_NO_PROGRESS(&registry.quiet),
 	OPTION_TLS_VERIFY(registry),
 	POPT_TABLEEND,
 };
@@ -30,16 +28,11 @@ static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_er
 
 	if (r == 0)
 		r = put_word(j, "name", name);
-	r = options_text(j, r, &text, e);
+	r = transfer_begin(ctx, &registry, j, r, &text, e);
 	if (r < 0)
 		return r;
-	if (!quiet)
-		progress_show(ctx);
 	r = volt_profile_pull(ctx, argv[0], text, &digest, e);
-	progress_clear();
-	if (r == 0)
-		(void)puts(digest);
-	return r;
+	return transfer_end(r, digest);
 }
 
 const struct cmd cmd_qemu_pull = {

@@ -21,7 +21,7 @@ static const struct poptOption options[] = {
 	  "docker-archive (default), oci-archive or oci-dir", "FORMAT" },
 	{ "output", 'o', POPT_ARG_STRING, &output, 0,
 	  "Where to, which must not exist; else stdout", "FILE" },
-	{ "quiet", 'q', POPT_ARG_NONE, &quiet, 0, "Show no progress", NULL },
+	OPTION_NO_PROGRESS(&quiet),
 	POPT_TABLEEND
 };
 

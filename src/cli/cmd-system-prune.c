@@ -6,12 +6,8 @@
 
 static int all, force;
 
-static const struct poptOption options[] = {
-	{ "all", 'a', POPT_ARG_NONE, &all, 0,
-	  "Also images with a name that no machine uses", NULL },
-	{ "force", 'f', POPT_ARG_NONE, &force, 0, "Do not ask first", NULL },
-	POPT_TABLEEND
-};
+static const struct poptOption options[] = { OPTION_PRUNE_ALL(&all), OPTION_FORCE(&force),
+					     POPT_TABLEEND };
 
 static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_error *e)
 {

@@ -110,6 +110,22 @@ int table_addf(struct table *t, const char *fmt, ...)
 	return table_add(t, text);
 }
 
+int table_add_size(struct table *t, const json_t *item)
+{
+	char text[HUMAN_SIZE];
+
+	return table_add(t, human_size((uint64_t)member_int(item, "size"), text));
+}
+
+int table_add_age(struct table *t, const json_t *item, int64_t now)
+{
+	int64_t created = member_time(item, "created_at");
+	char text[HUMAN_SIZE];
+
+	return created ? table_addf(t, "%s ago", human_duration(now - created, text))
+		       : table_add(t, "unknown");
+}
+
 /* Characters, not bytes: UTF-8's continuation bytes take no room. */
 static size_t width_of(const char *text)
 {
@@ -172,23 +188,50 @@ static int fill_table(struct table *t, const json_t *list, const struct listing 
 	return r;
 }
 
+static void print_words(const json_t *list, const struct listing *how)
+{
+	json_t *item;
+	size_t i;
+
+	json_array_foreach(list, i, item)
+		if (how->print_word)
+			how->print_word(item);
+		else
+			(void)puts(member(item, how->word));
+}
+
 int print_list(const json_t *list, const struct listing *how, struct volt_error *e)
 {
 	_cleanup_(table_freep) struct table *t = NULL;
-	json_t *item;
-	size_t i;
 
 	if (how->json)
 		return print_json(list, e);
 	if (how->quiet) {
-		json_array_foreach(list, i, item)
-			how->print_word(item);
+		print_words(list, how);
 		return 0;
 	}
 	if (table_new(how->titles, how->n_titles, &t) < 0 || fill_table(t, list, how) < 0)
 		return fail_oom(e);
 	table_print(t, !how->no_heading, stdout);
 	return 0;
+}
+
+int show_list(struct volt_ctx *ctx, const char *format,
+	      int (*list)(struct volt_ctx *ctx, char **ret, struct volt_error *e),
+	      struct listing *how, struct volt_error *e)
+{
+	json_auto_t *j = NULL;
+	int r = format_is_json(format, e);
+
+	if (r < 0)
+		return r;
+	how->json = r > 0;
+	r = ask_list(ctx, list, &j, e);
+	if (r < 0)
+		return r;
+	if (how->keep)
+		how->keep(j);
+	return print_list(j, how, e);
 }
 
 const char *human_size(uint64_t bytes, char text[static HUMAN_SIZE])

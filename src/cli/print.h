@@ -23,6 +23,12 @@
 			"json, the only one there is", "FORMAT" \
 	}
 
+#define OPTION_NO_HEADING(letter, variable)                                              \
+	{                                                                                \
+		"noheading", letter, POPT_ARG_NONE, variable, 0, "Leave the titles out", \
+			NULL                                                             \
+	}
+
 /* 1: json, 0: table (or NULL), -EINVAL. */
 int format_is_json(const char *format, struct volt_error *e);
 
@@ -46,6 +52,9 @@ struct table;
 int table_new(const char *const *titles, size_t n, struct table **ret);
 int table_add(struct table *t, const char *cell); /* NULL is "" */
 int table_addf(struct table *t, const char *fmt, ...) _printf_(2, 3);
+int table_add_size(struct table *t, const json_t *item); /* of its "size" */
+/* "3 weeks ago", of "created_at" */
+int table_add_age(struct table *t, const json_t *item, int64_t now);
 void table_print(const struct table *t, bool titles, FILE *f);
 void table_free(struct table *t);
 DEFINE_CLEANUP(struct table *, table_free)
@@ -53,12 +62,19 @@ DEFINE_CLEANUP(struct table *, table_free)
 /* How a list is shown: as JSON, or a word for each item, or a table. */
 struct listing {
 	bool json, quiet, no_heading;
-	void (*print_word)(const json_t *item);
+	const char *word;                       /* the member that is the word, */
+	void (*print_word)(const json_t *item); /* unless it is more than that */
+	void (*keep)(json_t *list); /* removes what was not asked for; NULL: all was */
 	int (*add_rows)(struct table *t, const json_t *item, int64_t now);
 	const char *const *titles;
 	size_t n_titles;
 };
 int print_list(const json_t *list, const struct listing *how, struct volt_error *e);
+
+/* All that a command does which shows what @list answers; @format is what its option says. */
+int show_list(struct volt_ctx *ctx, const char *format,
+	      int (*list)(struct volt_ctx *ctx, char **ret, struct volt_error *e),
+	      struct listing *how, struct volt_error *e);
 
 /* "7.05 MB", decimal, as podman shows images. Returns @text. */
 #define HUMAN_SIZE 32

@@ -3,6 +3,11 @@
 
 #include "volt.h"
 
+#define OPTION_NO_PROGRESS(variable)                                               \
+	{                                                                          \
+		"quiet", 'q', POPT_ARG_NONE, variable, 0, "Show no progress", NULL \
+	}
+
 /* Shows long operations of @ctx on one line of stderr, if that is a terminal. */
 void progress_show(struct volt_ctx *ctx);
 

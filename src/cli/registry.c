@@ -46,6 +46,23 @@ int options_text(json_t *j, int r, char **ret, struct volt_error *e)
 	return *ret ? 0 : fail_oom(e);
 }
 
+int transfer_begin(struct volt_ctx *ctx, const struct registry *how, json_t *j, int r,
+		   char **ret, struct volt_error *e)
+{
+	r = options_text(j, r, ret, e);
+	if (r == 0 && !how->quiet)
+		progress_show(ctx);
+	return r;
+}
+
+int transfer_end(int r, const char *made)
+{
+	progress_clear();
+	if (r == 0)
+		(void)puts(made);
+	return r;
+}
+
 int make_and_print(struct volt_ctx *ctx, json_t *j, int r,
 		   int (*make)(struct volt_ctx *ctx, const char *options, char **ret,
 			       struct volt_error *e),
@@ -57,8 +74,5 @@ int make_and_print(struct volt_ctx *ctx, json_t *j, int r,
 	if (r < 0)
 		return r;
 	r = make(ctx, text, &made, e);
-	progress_clear();
-	if (r == 0)
-		(void)puts(made);
-	return r;
+	return transfer_end(r, made);
 }

@@ -11,6 +11,7 @@
 struct registry {
 	const char *authfile, *creds;
 	int tls_verify; /* -1: not said */
+	int quiet;
 };
 
 #define OPTION_AUTHFILE(r)                                                  \
@@ -38,7 +39,14 @@ int put_list(json_t *j, const char *key, const char **values);
  * caller frees. */
 int options_text(json_t *j, int r, char **ret, struct volt_error *e);
 
-/* The same, for the library to make something of it, whose name is printed. */
+/* The same; from now on progress is shown, unless that is not wanted. */
+int transfer_begin(struct volt_ctx *ctx, const struct registry *how, json_t *j, int r,
+		   char **ret, struct volt_error *e);
+
+/* No more progress; what was made is printed if @r is 0. Returns @r. */
+int transfer_end(int r, const char *made);
+
+/* options_text(), for the library to make something of it, whose name is printed. */
 int make_and_print(struct volt_ctx *ctx, json_t *j, int r,
 		   int (*make)(struct volt_ctx *ctx, const char *options, char **ret,
 			       struct volt_error *e),

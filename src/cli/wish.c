@@ -86,7 +86,7 @@ const struct poptOption wish_options[] = {
 	  "[[IP:]HOST:]GUEST[/PROTOCOL]" },
 	{ "pull", 0, POPT_ARG_STRING, &o.pull, 0,
 	  "When to pull: always, missing (default), never or newer", "POLICY" },
-	{ "quiet", 'q', POPT_ARG_NONE, &o.quiet, 0, "Show no progress", NULL },
+	OPTION_NO_PROGRESS(&o.quiet),
 	{ "read-only", 0, POPT_ARG_NONE, &o.read_only, 0,
 	  "Give it no writable layer over the image, or do not write to the disk", NULL },
 	{ "replace", 0, POPT_ARG_NONE, &o.replace, 0,

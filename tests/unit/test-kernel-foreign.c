@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Kernels and modules of other architectures than a PC's. */
-#include <archive.h>
-#include <archive_entry.h>
 #include <elf.h>
 #include <endian.h>
 #include <errno.h>
 
 #include "guest/image.h"
 #include "guest/modules.h"
+#include "kernel-lib.h"
 #include "tap.h"
 
 #define BANNER "Linux version 6.1.0-x (y)"
@@ -53,25 +52,6 @@ static void flat_images_are_told_apart_by_their_magic(void)
 	check(data, make_flat("RSC\x05", data), "k", "riscv64");
 }
 
-static size_t compress(const void *data, size_t size, char *to, size_t room)
-{
-	struct archive *a = archive_write_new();
-	struct archive_entry *entry = archive_entry_new();
-	size_t used;
-
-	archive_write_set_format_raw(a);
-	archive_write_add_filter_gzip(a);
-	archive_entry_set_filetype(entry, AE_IFREG);
-	if (archive_write_open_memory(a, to, room, &used) != ARCHIVE_OK ||
-	    archive_write_header(a, entry) != ARCHIVE_OK ||
-	    archive_write_data(a, data, size) != (la_ssize_t)size ||
-	    archive_write_close(a) != ARCHIVE_OK)
-		abort();
-	archive_entry_free(entry);
-	archive_write_free(a);
-	return used;
-}
-
 static void what_is_packed_in_an_efi_program_is_unpacked(void)
 {
 	char inner[256], data[4096] = "MZ\0\0zimg";
@@ -79,7 +59,7 @@ static void what_is_packed_in_an_efi_program_is_unpacked(void)
 	uint32_t offset = htole32(1024), length;
 	struct kernel_image k = { 0 };
 
-	n = compress(inner, size, data + 1024, sizeof(data) - 1024);
+	n = compress(inner, size, ARCHIVE_FILTER_GZIP, data + 1024, sizeof(data) - 1024);
 	length = htole32((uint32_t)n);
 	memcpy(data + 8, &offset, 4);
 	memcpy(data + 12, &length, 4);

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <archive.h>
-#include <archive_entry.h>
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +11,7 @@
 #include "guest/image.h"
 #include "guest/kernel.h"
 #include "guest/modules.h"
+#include "kernel-lib.h"
 #include "put-file.h"
 #include "store/ref.h"
 #include "tap.h"
@@ -271,25 +270,6 @@ static void an_elf_kernel_tells_its_release(void)
 	kernel_image_done(&k);
 }
 
-static size_t compress(const void *data, size_t size, char *to, size_t room)
-{
-	struct archive *a = archive_write_new();
-	struct archive_entry *entry = archive_entry_new();
-	size_t used;
-
-	archive_write_set_format_raw(a);
-	archive_write_add_filter_xz(a);
-	archive_entry_set_filetype(entry, AE_IFREG);
-	if (archive_write_open_memory(a, to, room, &used) != ARCHIVE_OK ||
-	    archive_write_header(a, entry) != ARCHIVE_OK ||
-	    archive_write_data(a, data, size) != (la_ssize_t)size ||
-	    archive_write_close(a) != ARCHIVE_OK)
-		abort();
-	archive_entry_free(entry);
-	archive_write_free(a);
-	return used;
-}
-
 static void put_le(char *at, uint32_t value, size_t size)
 {
 	for (size_t k = 0; k < size; k++)
@@ -304,7 +284,7 @@ static size_t make_bzimage(bool note, char *to, size_t room)
 	size_t size = make_kernel("6.9-inner", note, inner), n;
 
 	memset(to, 0, 1024);
-	n = compress(inner, size, to + 1024, room - 1024);
+	n = compress(inner, size, ARCHIVE_FILTER_XZ, to + 1024, room - 1024);
 	put_le(to + 1024 + n, (uint32_t)size, 4);
 	to[0x1f1] = 1;
 	memcpy(to + 0x202, "HdrS", 4);
