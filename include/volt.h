@@ -450,10 +450,11 @@ int volt_kernel_default(struct volt_ctx *ctx, const char *name, struct volt_erro
  * volt_machine_create - make a machine from an image
  * @ctx:     context
  * @spec:    its wish, as volt.json(5) describes; "image" may be {"ref": NAME}
- * @options: {"pull", "replace", "start", "tls_verify", "authfile", "creds"}, or NULL;
- *           "pull" is "missing" (default), "always", "newer" or "never"; "replace" removes
+ * @options: {"pull", "replace", "start", "lock", "tls_verify", "authfile", "creds"}, or
+ *           NULL; "pull" is "missing" (default), "always", "newer" or "never"; "replace" removes
  *           the machine that has the name; "start" says that it will be started, so that
- *           what it lacks for that is said before anything is pulled
+ *           what it lacks for that is said before anything is pulled or removed, and
+ *           "lock" that volt_machine_lock() will be called
  * @ret:     to be given to volt_machine_free(); NULL if not wanted
  * @e:       why it failed
  *

@@ -6,6 +6,8 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/io.h"
@@ -48,6 +50,34 @@ static int open_directory(const char *path, const char **ret_name)
 		return -ENOMEM;
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
+}
+
+/* By making a file: permissions alone say nothing to root, or of a full disk. */
+static int try_directory(int dir)
+{
+	_cleanup_close_ int fd = -1;
+	char tmp[TMP_NAME_SIZE];
+	int r = tmp_name(tmp);
+
+	if (r < 0)
+		return r;
+	fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	return fd < 0 || unlinkat(dir, tmp, 0) < 0 ? -errno : 0;
+}
+
+int lock_file_check(const char *path, struct volt_error *e)
+{
+	_cleanup_close_ int dir = -1;
+	const char *name;
+	struct stat st;
+	int r;
+
+	dir = open_directory(path, &name);
+	r = dir < 0 ? dir : try_directory(dir);
+	if (r >= 0 && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISDIR(st.st_mode))
+		r = -EISDIR;
+	return r < 0 ? fail_code(e, r, "write lock '%s'", path) : 0;
 }
 
 /* For people, and for what compares versions of a file line by line. */

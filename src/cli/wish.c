@@ -444,6 +444,7 @@ static int create_options(bool start, json_t **ret, struct volt_error *e)
 
 	put(j, "replace", json_boolean(o.replace), &r);
 	put(j, "start", json_boolean(start), &r);
+	put(j, "lock", json_boolean(o.lock != NULL), &r);
 	if (o.pull)
 		put(j, "pull", json_string(o.pull), &r);
 	if (o.authfile)
@@ -493,8 +494,8 @@ int wish_create(struct volt_ctx *ctx, const json_t *spec, bool start,
 
 	if (o.replace && !o.name)
 		return fail(e, EINVAL, "'--replace' needs '--name'");
-	r = create_options(start, &j, e);
-	if (r < 0)
+	if ((o.lock && (r = lock_file_check(o.lock, e)) < 0) ||
+	    (r = create_options(start, &j, e)) < 0)
 		return r;
 	text = json_text(spec);
 	options = json_text(j);

@@ -148,35 +148,6 @@ static int make(struct volt_ctx *ctx, struct spec *s, const struct image *img,
 	return 0;
 }
 
-/* The machine that has the name: not one whose id begins like it. -ENOENT. */
-static int find_named(struct volt_ctx *ctx, const char *name, struct machine **ret)
-{
-	_cleanup_(machine_closep) struct machine *m = NULL;
-	const struct spec *s;
-	int r = machine_open(ctx_env(ctx), name, &m, NULL);
-
-	if (r < 0 || (r = machine_spec(m, &s, NULL)) < 0)
-		return r;
-	if (strcmp(s->name, name) != 0)
-		return -ENOENT;
-	*ret = TAKE_PTR(m);
-	return 0;
-}
-
-/* "replace": a machine that has the name goes first. */
-static int make_room(struct volt_ctx *ctx, const char *name, const json_t *options,
-		     struct volt_error *e)
-{
-	_cleanup_(machine_closep) struct machine *m = NULL;
-	bool replace = false;
-	int r;
-
-	r = json_get_bool(options, "replace", &replace, e);
-	if (r < 0 || !replace || !name || find_named(ctx, name, &m) < 0)
-		return r;
-	return machine_remove(m, true, e);
-}
-
 /* What fails early and cheaply fails before anything is pulled. */
 static int check_name(struct volt_ctx *ctx, const char *name, const json_t *options,
 		      struct volt_error *e)
@@ -254,7 +225,7 @@ static int create(struct volt_ctx *ctx, struct spec *s, const json_t *options,
 	rootfs = rootfs_erofs(ctx->rootfd, ctx->store, &img->tree, e);
 	if (rootfs < 0)
 		return rootfs;
-	r = make_room(ctx, s->name, options, e);
+	r = replace_named(ctx, s, options, e);
 	return r < 0 ? r : make(ctx, s, img, &vm->m, e);
 }
 
@@ -282,7 +253,7 @@ static int create_disk(struct volt_ctx *ctx, struct spec *s, const json_t *optio
 	if (!s->arch && !(s->arch = strdup(arch->arch)))
 		return fail_oom(e);
 	vm->resolved = clock_monotonic();
-	r = make_room(ctx, s->name, options, e);
+	r = replace_named(ctx, s, options, e);
 	return r < 0 ? r : machine_create(ctx_env(ctx), s, &vm->m, e);
 }
 
@@ -290,7 +261,7 @@ int volt_machine_create(struct volt_ctx *ctx, const char *spec, const char *opti
 			struct volt_machine **ret, struct volt_error *e)
 {
 	static const char *const known[] = { "pull",  "replace", "tls_verify", "authfile",
-					     "creds", "start",   NULL };
+					     "creds", "start",   "lock",       NULL };
 	_cleanup_(volt_machine_freep) struct volt_machine *vm = calloc(1, sizeof(*vm));
 	_cleanup_(spec_freep) struct spec *s = NULL;
 	json_auto_t *wish = NULL, *o = NULL;

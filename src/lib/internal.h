@@ -88,5 +88,13 @@ json_t *store_usage_json(const struct store_usage *u);
 /* Drops the refs of machines that removed themselves; the context's store is open. */
 int refs_sweep(struct volt_ctx *ctx, struct volt_error *e);
 
+/* The machine that has the name: not one whose id begins like it. -ENOENT. */
+int find_named(struct volt_ctx *ctx, const char *name, struct machine **ret);
+
+/* "replace" of @options: a machine that has the name of @s goes, unless what can be known
+ * now speaks against the new one ("start": being started, "lock": being written down). */
+int replace_named(struct volt_ctx *ctx, const struct spec *s, const json_t *options,
+		  struct volt_error *e);
+
 /* Completes @s from its image's config: what runs in the guest and how. */
 int process_make(struct spec *s, const struct image *img, struct volt_error *e);

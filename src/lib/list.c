@@ -128,12 +128,6 @@ static bool passes(const struct filters *filters, const struct state *st)
 	return asked == held;
 }
 
-static bool is_up(const struct state *st)
-{
-	return st->status == STATUS_STARTING || st->status == STATUS_RUNNING ||
-	       st->status == STATUS_PAUSED || st->status == STATUS_STOPPING;
-}
-
 /* --- listing --- */
 
 static int filters_parse(const json_t *options, bool *all, struct filters *ret,
@@ -167,7 +161,7 @@ static void write_list(FILE *f, const struct machine_list *l, bool all,
 
 	(void)putc_unlocked('[', f);
 	for (size_t i = 0; i < l->n; i++) {
-		if ((!all && !is_up(&l->v[i])) || !passes(filters, &l->v[i]))
+		if ((!all && !status_is_up(l->v[i].status)) || !passes(filters, &l->v[i]))
 			continue;
 		(void)fputs(separator, f);
 		summary_write(f, &l->v[i]);
@@ -212,7 +206,8 @@ int volt_machine_prune(struct volt_ctx *ctx, char **ret, struct volt_error *e)
 	for (size_t i = 0; r == 0 && i < l.n; i++) {
 		_cleanup_(machine_closep) struct machine *m = NULL;
 
-		if (is_up(&l.v[i]) || machine_open(ctx_env(ctx), l.v[i].id, &m, NULL) < 0)
+		if (status_is_up(l.v[i].status) ||
+		    machine_open(ctx_env(ctx), l.v[i].id, &m, NULL) < 0)
 			continue;
 		r = machine_remove(m, false, e);
 		if (r == 0 && json_array_append_new(gone, json_string(l.v[i].id)) < 0)

@@ -132,6 +132,16 @@ int prepare_pins(const struct vm_env *env, const struct spec *s, struct pins *re
 	return pins_copy(&h.pins, ret) < 0 ? fail_oom(e) : 0;
 }
 
+int prepare_check(const struct vm_env *env, const struct spec *s, struct volt_error *e)
+{
+	_cleanup_(handover_done) struct handover h = HANDOVER_INIT;
+	_cleanup_(kernel_freep) struct kernel *k = NULL;
+
+	if (s->guest == GUEST_LINUX)
+		TRY(find_kernel(env, s, &h.pins, &k, e));
+	return find_profiles(env, s, &h, e);
+}
+
 static int open_kernel(const struct machine *m, const struct spec *s, struct prepared *p,
 		       struct volt_error *e)
 {

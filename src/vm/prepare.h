@@ -24,6 +24,9 @@ struct prepared {
 int machine_prepare(struct machine *m, struct prepared *ret, struct volt_error *e);
 void prepared_done(struct prepared *p);
 
+/* What a start of @s would lack: kernel, init or QEMU. */
+int prepare_check(const struct vm_env *env, const struct spec *s, struct volt_error *e);
+
 /* The kernel and the QEMU that @s would be started with now. */
 int prepare_pins(const struct vm_env *env, const struct spec *s, struct pins *ret,
 		 struct volt_error *e);

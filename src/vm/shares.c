@@ -87,6 +87,19 @@ static int open_source(const struct spec_volume *v, struct share *ret,
 	return 0;
 }
 
+int shares_check(const struct spec *s, struct volt_error *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < s->n_volumes && r == 0; i++) {
+		struct share share = { .tree = -1 };
+
+		r = open_source(&s->volumes[i], &share, e);
+		closep(&share.tree);
+	}
+	return r;
+}
+
 static int write_proc(const char *path, const char *text)
 {
 	_cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);

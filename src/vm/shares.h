@@ -33,6 +33,9 @@ struct shares {
 		.mounts = -1 \
 	}
 
+/* Whether every source is there, and is something that can be shown to a guest. */
+int shares_check(const struct spec *s, struct volt_error *e);
+
 /* Opens every source and confines it, once for the supervisor's life. Where something must
  * be mounted (a read-only volume, a single file), the process gets a mount namespace of its
  * own, and as an ordinary user a user namespace around it; nothing of that is visible

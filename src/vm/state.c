@@ -40,6 +40,12 @@ const char *status_text(enum status s)
 	return status_texts[s];
 }
 
+bool status_is_up(enum status s)
+{
+	return s == STATUS_STARTING || s == STATUS_RUNNING || s == STATUS_PAUSED ||
+	       s == STATUS_STOPPING;
+}
+
 const char *phase_text(enum phase p)
 {
 	return phase_texts[p];

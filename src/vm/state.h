@@ -93,5 +93,6 @@ int state_parse(const json_t *j, struct state *ret, struct volt_error *e);
 json_t *state_to_json(const struct state *st);
 
 const char *status_text(enum status s);
+bool status_is_up(enum status s); /* it has a supervisor, or had one that died */
 const char *phase_text(enum phase p);
 const char *rung_text(enum stop_rung r);
