@@ -32,10 +32,6 @@ static const struct target {
 } targets[] = {
 	{ "x86_64", "x86_64", "x86_64", "arch/x86/boot/bzImage", "x86_64-linux-gnu-",
 	  "arch/x86/kernel/apic/apic.c" },
-	{ "arm64", "aarch64", "arm64", "arch/arm64/boot/Image", "aarch64-linux-gnu-",
-	  NULL },
-	{ "riscv64", "riscv64", "riscv", "arch/riscv/boot/Image", "riscv64-linux-gnu-",
-	  NULL },
 };
 
 struct build {
@@ -54,22 +50,24 @@ static void build_done(struct build *b)
 	free(b->source);
 }
 
-static int find_target(struct build *b, struct volt_error *e)
+static const struct target *find_target(const char *arch)
 {
-	struct utsname u;
+	for (size_t k = 0; k < ARRAY_SIZE(targets); k++)
+		if (strcmp(arch, targets[k].arch) == 0)
+			return &targets[k];
+	return NULL;
+}
 
-	(void)uname(&u);
-	for (size_t k = 0; k < ARRAY_SIZE(targets); k++) {
-		bool own = strcmp(u.machine, targets[k].machine) == 0;
-
-		if (b->o->arch ? strcmp(b->o->arch, targets[k].arch) != 0 : !own)
-			continue;
-		b->target = &targets[k];
-		b->cross = !own;
+int kernel_build_check(const char *arch, struct volt_error *e)
+{
+	if (find_target(arch))
 		return 0;
-	}
-	return fail(e, ENOTSUP, "volt has no kernel configuration for '%s'",
-		    b->o->arch ? b->o->arch : u.machine);
+	if (!kernel_is_in_debian(arch))
+		return fail(e, ENOTSUP, "volt has no kernel configuration for %s", arch);
+	return fail(e, ENOTSUP,
+		    "volt has no kernel configuration for %s; 'volt kernel import --arch "
+		    "%s' gets Debian's kernel",
+		    arch, arch);
 }
 
 /* The sources */
@@ -93,8 +91,6 @@ static int append_own(const struct build *b, struct volt_error *e)
 	char path[PATH_MAX];
 	int r;
 
-	if (!b->target->append_to)
-		return 0;
 	(void)snprintf(path, sizeof(path), "%.*s.append", (int)stem, b->o->config);
 	r = read_file_at(AT_FDCWD, path, LIST_MAX, &text, &size);
 	if (r < 0)
@@ -270,10 +266,16 @@ int kernel_build(const struct kernels *ks, const struct kernel_build *o,
 {
 	_cleanup_(
 		build_done) struct build b = { .o = o, .log = log, .work = WORKDIR_INIT };
-	int r;
+	struct utsname u;
+	int r = kernel_build_check(o->arch, e);
 
-	if ((r = find_target(&b, e)) < 0 || (r = kernels_workdir(ks, &b.work, e)) < 0 ||
-	    (r = get_sources(&b, e)) < 0 || (r = configure(&b, e)) < 0)
+	if (r < 0)
+		return r;
+	(void)uname(&u);
+	b.target = find_target(o->arch);
+	b.cross = strcmp(u.machine, b.target->machine) != 0;
+	if ((r = kernels_workdir(ks, &b.work, e)) < 0 || (r = get_sources(&b, e)) < 0 ||
+	    (r = configure(&b, e)) < 0)
 		return r;
 	log_line(log, 6, "building; this takes minutes");
 	r = make(&b, strrchr(b.target->image, '/') + 1, e);

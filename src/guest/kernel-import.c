@@ -219,6 +219,13 @@ static const struct debian *find_debian(const char *arch, bool *own)
 	return NULL;
 }
 
+bool kernel_is_in_debian(const char *arch)
+{
+	bool own;
+
+	return find_debian(arch, &own) != NULL;
+}
+
 /* What is downloaded: the package asked for, or the one behind Debian's. */
 struct package {
 	const struct workdir *w;

@@ -54,6 +54,9 @@ struct ingest;
 int initramfs_make(struct store *s, struct ingest *g, const char *init,
 		   struct kernel_record *k, uint64_t *ret_size, struct volt_error *e);
 
+/* Whether Debian has one for machines of @arch (volt's word). */
+bool kernel_is_in_debian(const char *arch);
+
 int kernel_make_default(int dirfd, const struct kernel_record *k, struct volt_error *e);
 
 /* A new kernel, from import or build: puts it into the store and its directory in place,

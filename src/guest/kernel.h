@@ -81,10 +81,13 @@ int kernel_import(const struct kernels *ks, const struct kernel_import *o,
  * below kernels/ while it runs. */
 struct kernel_build {
 	const char *name;   /* NULL: "volt-<release>" */
-	const char *arch;   /* NULL: the host's */
+	const char *arch;   /* volt's word */
 	const char *source; /* directory or tar archive; NULL: Debian's package */
 	const char *config; /* path of kernel/<arch>.config; <arch>.append is beside */
 	unsigned int jobs;  /* 0: one for each CPU */
 };
+/* Whether there is a configuration for it. -ENOTSUP, with where else a kernel is had. */
+int kernel_build_check(const char *arch, struct volt_error *e);
+
 int kernel_build(const struct kernels *ks, const struct kernel_build *o,
 		 const struct log *log, char **ret_name, struct volt_error *e);

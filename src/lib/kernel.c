@@ -73,6 +73,7 @@ int volt_kernel_build(struct volt_ctx *ctx, const char *options, char **ret,
 	    (r = json_get_int(j, "jobs", 1, 1024, &jobs, e)) < 0 ||
 	    (r = json_get_string(j, "arch", &o.arch, e)) < 0 ||
 	    (r = arch_word(o.arch, &arch, e)) < 0 ||
+	    (r = kernel_build_check(arch, e)) < 0 ||
 	    (r = find_init(arch, &init, e)) < 0 ||
 	    (r = find_kernel_config(arch, &config, e)) < 0 ||
 	    (r = kernels_open(ctx, &ks, e)) < 0)

@@ -220,6 +220,19 @@ errors_are_one_line_whatever_is_in_them() {
 	unlike "$(cat -v "$T/err")" '\^\['
 }
 
+a_kernel_that_cannot_be_built_is_said_with_where_one_comes_from() {
+	local arch
+	for arch in arm64 riscv64 ppc64le mips64el s390x; do
+		run volt kernel build --arch "$arch"
+		status 125
+		stdout ''
+		one_line_error "volt has no kernel configuration for $arch; 'volt kernel import --arch $arch' gets Debian's kernel\$"
+	done
+	run volt kernel build --arch vax
+	status 125
+	one_line_error "architecture 'vax' is not known"
+}
+
 a_root_that_cannot_be_written_is_said() {
 	VOLT_ROOT=/proc/nowhere run volt images
 	status 125
@@ -274,5 +287,6 @@ tap_run help_goes_to_stdout_and_lists_the_commands \
 	machines_that_are_not_there_are_named hostile_machine_names_touch_nothing \
 	ctrl_c_ends_a_password_and_gives_the_terminal_back \
 	errors_are_one_line_whatever_is_in_them a_root_that_cannot_be_written_is_said \
+	a_kernel_that_cannot_be_built_is_said_with_where_one_comes_from \
 	a14_the_root_is_where_it_was_asked_for \
 	output_to_a_full_or_closed_place_is_a_failure doctor_and_info_say_what_was_found

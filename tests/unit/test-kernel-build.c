@@ -170,6 +170,18 @@ static void sources_that_are_not_there_are_named(void)
 	CHECK(is_clean());
 }
 
+static void an_architecture_without_a_configuration_is_told_what_to_do(void)
+{
+	struct kernel_build o = { .arch = "arm64", .source = source, .config = config };
+
+	CHECK_INT(kernel_build(&ks, &o, NULL, NULL, &e), -ENOTSUP);
+	CHECK_STR(e.msg, "volt has no kernel configuration for arm64; 'volt kernel "
+			 "import --arch arm64' gets Debian's kernel");
+	CHECK_INT(kernel_build_check("loongarch64", &e), -ENOTSUP);
+	CHECK_STR(e.msg, "volt has no kernel configuration for loongarch64");
+	CHECK_INT(kernel_build_check("x86_64", &e), 0);
+}
+
 /* A maker that died: nobody holds its lock. */
 static void what_a_dead_build_has_left_is_removed(void)
 {
@@ -213,6 +225,7 @@ int main(void)
 	RUN(a_failure_of_make_is_told_by_its_line);
 	RUN(what_lacks_a_driver_is_refused);
 	RUN(sources_that_are_not_there_are_named);
+	RUN(an_architecture_without_a_configuration_is_told_what_to_do);
 	RUN(what_a_dead_build_has_left_is_removed);
 	store_close(store);
 	tmp = open("/tmp", O_PATH | O_DIRECTORY);
