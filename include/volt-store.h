@@ -72,7 +72,7 @@ int volt_profile_resolve(struct volt_ctx *ctx, const char *profile, char **ret,
 			 struct volt_error *e);
 
 /**
- * volt_profile_build - make a profile
+ * volt_profile_build - make a profile, and assemble it
  * @ctx:     context
  * @options: {"profile", "from", "source", "jobs"}; "from" is "host" (default: what this host
  *           has installed) or "source": compiled as volt's recipe for the profile says,
@@ -90,7 +90,7 @@ int volt_profile_build(struct volt_ctx *ctx, const char *options, char **ret,
 		       struct volt_error *e);
 
 /**
- * volt_profile_store - make a profile of a directory
+ * volt_profile_store - make a profile of a directory, and assemble it
  * @ctx:       context
  * @directory: it has bin/, lib/ and firmware/, or some of them
  * @name:      what it will be called
@@ -163,7 +163,7 @@ int volt_profile_push(struct volt_ctx *ctx, const char *profile, const char *pla
  * @ret:     the digest of what the registry has, "sha256:…"; NULL if not wanted
  * @e:       why it failed
  *
- * It becomes the current version of its name. Files that are held are not fetched, and
+ * It becomes the current version of its name, assembled. Files that are held are not fetched, and
  * nothing is kept unless all of it is what its manifest says.
  *
  * Return: 0 or a negative errno; -ENOTSUP for an image or another artifact, -EBADMSG where

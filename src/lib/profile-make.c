@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/strv.h"
 #include "lib/profile.h"
+#include "profile/assemble.h"
 #include "profile/build.h"
 #include "profile/source.h"
 #include "profile/verify.h"
@@ -16,13 +17,16 @@
 
 /* -- making ---------------------------------------------------------------------- */
 
-/* The name of the version that @m is. */
-static int version_of(const struct profiles *ps, const struct profile_manifest *m,
-		      char **ret, struct volt_error *e)
+/* Makes the tree, too; *@ret is the name of the version that @m is. */
+static int finish(const struct profiles *ps, const struct profile_manifest *m, char **ret,
+		  struct volt_error *e)
 {
-	char tree[PROFILE_TREE_SIZE];
+	_cleanup_free_ char *ref = NULL;
+	int r = profile_assemble_new(ps, m, &ref, e);
 
-	return ret ? profile_find(ps, profile_tree_name(m, tree), ret, e) : 0;
+	if (r == 0 && ret)
+		*ret = TAKE_PTR(ref);
+	return r;
 }
 
 static int build_source(const struct profiles *ps, enum profile_name name,
@@ -81,7 +85,7 @@ int volt_profile_build(struct volt_ctx *ctx, const char *options, char **ret,
 	r = ctx_profiles(ctx, &ps, e);
 	if (r == 0)
 		r = (source ? build_source : build_host)(&ps, name, j, &m, e);
-	return r < 0 ? r : version_of(&ps, m, ret, e);
+	return r < 0 ? r : finish(&ps, m, ret, e);
 }
 
 int volt_profile_store(struct volt_ctx *ctx, const char *directory, const char *name,
@@ -102,7 +106,7 @@ int volt_profile_store(struct volt_ctx *ctx, const char *directory, const char *
 	r = ctx_profiles(ctx, &ps, e);
 	if (r == 0)
 		r = profile_store_directory(&ps, &about, fd, path, &m, e);
-	return r < 0 ? r : version_of(&ps, m, ret, e);
+	return r < 0 ? r : finish(&ps, m, ret, e);
 }
 
 /* -- verifying ------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 #include "image/transfer.h"
 #include "lib/profile.h"
 #include "profile/artifact.h"
+#include "profile/assemble.h"
 #include "profile/versions.h"
 
 static int digest_answer(const struct digest *d, char **ret, struct volt_error *e)
@@ -49,6 +50,8 @@ int volt_profile_pull(struct volt_ctx *ctx, const char *place, const char *optio
 	struct image_transport t;
 	struct profile_place at = { .name = place, .how = &t };
 	json_auto_t *j = NULL;
+	_cleanup_(profile_manifest_freep) struct profile_manifest *m = NULL;
+	_cleanup_free_ char *ref = NULL;
 	struct profiles ps;
 	struct digest d;
 	int r;
@@ -58,7 +61,8 @@ int volt_profile_pull(struct volt_ctx *ctx, const char *place, const char *optio
 	    (r = transport_from(j, &t, e)) < 0 ||
 	    (r = ctx_images(ctx, &at.images, e)) < 0 ||
 	    (r = ctx_profiles(ctx, &ps, e)) < 0 ||
-	    (r = profile_pull(&ps, &at, name, &d, NULL, e)) < 0)
+	    (r = profile_pull(&ps, &at, name, &d, &m, e)) < 0 ||
+	    (r = profile_assemble_new(&ps, m, &ref, e)) < 0)
 		return r;
 	return digest_answer(&d, ret, e);
 }

@@ -359,7 +359,7 @@ static int fetch(struct transfer *t, const struct artifact *a, const char *from,
 	return r < 0 ? r : run_copy(t, from, "oci:" LAYOUT, &b, e);
 }
 
-/* Hashes the file on its way into the store's staging. */
+/* Hashes the file on its way into the store's staging. 1: so it did; 0: the store has it. */
 static int take_file(const struct transfer *t, const struct artifact_file *f,
 		     struct volt_error *e)
 {
@@ -386,21 +386,32 @@ static int take_file(const struct transfer *t, const struct artifact_file *f,
 	if (!digest_equal(&d, &f->digest))
 		return fail(e, EBADMSG, "'%s' has another digest than its manifest says",
 			    f->path);
-	return 0;
+	return 1;
+}
+
+static void set_fresh(struct profile_manifest *m, const char *path)
+{
+	for (size_t i = 0; i < m->n; i++)
+		if (strcmp(m->v[i].path, path) == 0)
+			m->v[i].fresh = true;
 }
 
 static int take_all(const struct transfer *t, const struct artifact *a,
-		    struct volt_error *e)
+		    struct profile_manifest *m, struct volt_error *e)
 {
-	int r = 0;
+	for (size_t i = 0; i < a->n; i++) {
+		int r = take_file(t, &a->v[i], e);
 
-	for (size_t i = 0; r >= 0 && i < a->n; i++)
-		r = take_file(t, &a->v[i], e);
-	return r < 0 ? r : ingest_commit(t->ingest, e);
+		if (r < 0)
+			return r;
+		if (r > 0)
+			set_fresh(m, a->v[i].path);
+	}
+	return ingest_commit(t->ingest, e);
 }
 
-static int pull(struct transfer *t, const char *name, struct digest *ret, char **ret_ref,
-		struct volt_error *e)
+static int pull(struct transfer *t, const char *name, struct digest *ret_digest,
+		struct profile_manifest **ret, struct volt_error *e)
 {
 	_cleanup_(profile_manifest_freep) struct profile_manifest *m = NULL;
 	_cleanup_(artifact_freep) struct artifact *a = NULL;
@@ -416,17 +427,18 @@ static int pull(struct transfer *t, const char *name, struct digest *ret, char *
 		return fail_oom(e);
 	if ((r = get_config(t, a, from, name, &m, e)) < 0 ||
 	    (r = ingest_begin(t->ps->store, &t->ingest, e)) < 0 ||
-	    (r = fetch(t, a, from, e)) < 0 || (r = take_all(t, a, e)) < 0 ||
-	    (r = profile_record(t->ps, m, ret_ref, e)) < 0)
+	    (r = fetch(t, a, from, e)) < 0 || (r = take_all(t, a, m, e)) < 0 ||
+	    (r = profile_record(t->ps, m, NULL, e)) < 0)
 		return r;
 	report(t, "fetch", a->n, a->n);
-	*ret = d;
+	*ret_digest = d;
+	*ret = TAKE_PTR(m);
 	return 0;
 }
 
 int profile_pull(const struct profiles *ps, const struct profile_place *from,
-		 const char *name, struct digest *ret, char **ret_ref,
-		 struct volt_error *e)
+		 const char *name, struct digest *ret_digest,
+		 struct profile_manifest **ret, struct volt_error *e)
 {
 	_cleanup_(transfer_done) struct transfer t = TRANSFER_INIT(ps, from->images);
 	int r = 0;
@@ -435,6 +447,6 @@ int profile_pull(const struct profiles *ps, const struct profile_place *from,
 		return fail(e, EINVAL, "'%s' is not a valid name for a profile", name);
 	r = transfer_begin(&t, from, e);
 	if (r == 0)
-		r = pull(&t, name, ret, ret_ref, e);
+		r = pull(&t, name, ret_digest, ret, e);
 	return r < 0 ? fail_in(e, r, "pull '%s'", from->name) : 0;
 }

@@ -60,7 +60,7 @@ int profile_push(const struct profiles *ps, const struct profile_place *to,
 
 /* Fetches what is there ("…@sha256:…" too) and makes it the current version of its name, or
  * of @name. Files that are in the store are not fetched. Unless all of it is as its manifest
- * says, nothing is kept. */
+ * says, nothing is kept. *@ret_digest is that of the registry's manifest. */
 int profile_pull(const struct profiles *ps, const struct profile_place *from,
-		 const char *name, struct digest *ret, char **ret_ref,
-		 struct volt_error *e);
+		 const char *name, struct digest *ret_digest,
+		 struct profile_manifest **ret, struct volt_error *e);

@@ -24,6 +24,12 @@ int profile_open_tree(const struct profiles *ps, const struct profile_manifest *
 int profile_assemble(const struct profiles *ps, const struct profile_manifest *m,
 		     struct assembled *ret, struct volt_error *e);
 
+/* The tree of @m, which this process stored a moment ago, made and linked as the current one:
+ * so nobody waits for it later, and what was hashed just now is not hashed again. *@ret_ref
+ * is the version. */
+int profile_assemble_new(const struct profiles *ps, const struct profile_manifest *m,
+			 char **ret_ref, struct volt_error *e);
+
 /* Points the link qemu/<name> at the tree. */
 int profile_link_current(const struct profiles *ps, const struct profile_manifest *m,
 			 struct volt_error *e);

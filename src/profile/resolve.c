@@ -183,6 +183,31 @@ static int assemble(const struct profiles *ps, const struct profile_manifest *m,
 	return r;
 }
 
+int profile_assemble_new(const struct profiles *ps, const struct profile_manifest *m,
+			 char **ret_ref, struct volt_error *e)
+{
+	_cleanup_close_ int lease = lease_take(ps->store, e);
+	struct assembled a = ASSEMBLED_INIT;
+	_cleanup_free_ char *ref = NULL;
+	char tree[PROFILE_TREE_SIZE];
+	int r;
+
+	if (lease < 0)
+		return lease;
+	/* As long as it has its ref its objects are there. */
+	r = profile_find(ps, profile_tree_name(m, tree), &ref, e);
+	if (r >= 0)
+		r = assemble(ps, m, &a, e);
+	closep(&a.root);
+	closep(&a.lock);
+	if (r >= 0)
+		r = profile_link_current(ps, m, e);
+	if (r < 0)
+		return r;
+	*ret_ref = TAKE_PTR(ref);
+	return 0;
+}
+
 /* Under a lease from before the manifest is read: what it names is there until it is
  * linked. */
 static int make(const struct profiles *ps, const struct profile_wish *w,

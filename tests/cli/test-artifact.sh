@@ -49,9 +49,11 @@ what_is_pushed_is_what_is_pulled() {
 	digest=$(cat "$T/out")
 	like "$digest" '^sha256:[0-9a-f]{64}$'
 	is "$(skopeo inspect --raw --tls-verify=false "docker://$place:v1" | sha256sum | cut -c -64)" "${digest#*:}"
-	elsewhere qemu pull -q --tls-verify=false "$place:v1"
+	run hashed "$T/hashed" env VOLT_ROOT="$T/second" "$VOLT" qemu pull -q --tls-verify=false "$place:v1"
 	status 0
 	stdout "$digest"
+	is "$(cat "$T/hashed")" '' 'hashed after it was stored'
+	ok test -f "$T/second/qemu/small/firmware/a.bin"
 	elsewhere qemu verify small
 	status 0
 	elsewhere qemu resolve "$version"

@@ -29,6 +29,7 @@ each_profile_is_made_as_its_recipe_says() {
 		run volt qemu build "$name" --from source --source "$fake" -j 1
 		status 0
 		stdout_like "^$name-[0-9a-f]{8}\$"
+		ok test -x "$VOLT_ROOT/qemu/$name/bin"
 		nothing_is_left
 	done
 	run volt qemu show emulate-foreign --format json

@@ -93,6 +93,11 @@ start_anew() {
 	rm -rf "$VOLT_ROOT"
 }
 
+# As if nobody had ever assembled a profile.
+remove_trees() {
+	rm -rf "$VOLT_ROOT/qemu"
+}
+
 cas_build_makes_a_profile_of_a_directory() {
 	start_anew
 	build mine
@@ -166,6 +171,9 @@ show_counts_files_bytes_and_what_is_shared() {
 	stdout_like '^libraries +2 files, 32 B$'
 	stdout_like '^firmware +2 files, 16 B$'
 	stdout_like '^size +[0-9.]+ kB, of which other profiles have [0-9.]+ kB$'
+	stdout_like "^assembled +$VOLT_ROOT/qemu/two-[0-9a-f]{12}$"
+	remove_trees
+	run volt qemu show two
 	stdout_like '^assembled +not yet$'
 	volt qemu show one two --format json >"$T/json"
 	is "$(jq -c 'map(.name)' "$T/json")" '["one","two"]' names
@@ -192,10 +200,45 @@ show_says_what_is_not_there_and_shows_the_rest() {
 	stderr_like '^volt qemu show: something is missing; usage: '
 }
 
+# So nobody waits for it later, and only what was in the store before is hashed again.
+what_is_stored_is_assembled_at_once_and_hashed_once() {
+	local all='bin/qemu-system-x86_64 firmware/bios.bin firmware/keymaps/de lib/libone.so lib/libone.so.1'
+	start_anew
+	ok hashed "$T/hashed" "$VOLT" cas build "$(directory one)" --name one >/dev/null
+	is "$(cat "$T/hashed")" '' 'hashed again of what is new'
+	ok test -f "$VOLT_ROOT/qemu/one/firmware/bios.bin"
+	ok hashed "$T/hashed" "$VOLT" qemu resolve one >"$T/out"
+	is "$(cat "$T/hashed")" '' 'hashed of what is assembled'
+	is "$(cat "$T/out")" "$(realpath "$VOLT_ROOT/qemu/one")" tree
+	ok hashed "$T/hashed" "$VOLT" cas build "$(directory two other)" --name two >/dev/null
+	is "$(xargs <"$T/hashed")" 'bin/qemu-system-x86_64 firmware/bios.bin firmware/keymaps/de' \
+		'hashed of what another has'
+	remove_trees
+	ok hashed "$T/hashed" "$VOLT" qemu resolve one >"$T/out"
+	is "$(xargs <"$T/hashed")" "$all" 'hashed where the tree was removed'
+}
+
+# Whatever happened to what it shares with others: the new one is whole.
+a_damaged_object_is_mended_when_another_profile_has_it_too() {
+	local object
+	start_anew
+	build one
+	object=$VOLT_ROOT/cas/objects/$(sha256sum <"$T/one/firmware/bios.bin" | cut -d ' ' -f 1)
+	chmod u+w "$object"
+	echo damage >"$object"
+	chmod u-w "$object"
+	run volt cas build "$(directory two other)" --name two
+	status 0
+	stderr_like "object '${object##*/}' \('firmware/bios.bin'\) is repaired from '$T/(one|two)/firmware/bios.bin'"
+	is "$(cat "$VOLT_ROOT/qemu/two/firmware/bios.bin" "$VOLT_ROOT/qemu/one/firmware/bios.bin")" \
+		$'a bios\na bios' 'content of the trees'
+}
+
 resolve_prints_a_tree_of_links_into_the_store() {
 	local path object
 	start_anew
 	build mine
+	remove_trees
 	run volt qemu resolve mine
 	status 0
 	stderr ''
@@ -218,6 +261,7 @@ two_may_resolve_at_once() {
 	local pids=() i
 	start_anew
 	build mine
+	remove_trees
 	for i in 1 2 3 4; do
 		volt qemu resolve mine >"$T/out.$i" 2>&1 &
 		pids+=($!)
@@ -510,7 +554,10 @@ tap_run select_follows_mode_architecture_and_system select_says_why \
 	select_refuses_words_that_it_does_not_know \
 	cas_build_makes_a_profile_of_a_directory the_same_files_are_the_same_version \
 	cas_build_refuses_what_is_no_profile show_counts_files_bytes_and_what_is_shared \
-	show_says_what_is_not_there_and_shows_the_rest resolve_prints_a_tree_of_links_into_the_store \
+	show_says_what_is_not_there_and_shows_the_rest \
+	what_is_stored_is_assembled_at_once_and_hashed_once \
+	a_damaged_object_is_mended_when_another_profile_has_it_too \
+	resolve_prints_a_tree_of_links_into_the_store \
 	two_may_resolve_at_once what_is_not_there_is_one_clear_line a_manifest_that_is_broken_is_named \
 	verify_mends_from_the_source_and_says_so verify_exits_with_1_where_the_source_is_gone \
 	rm_removes_versions run_passes_arguments_and_the_status run_shows_nothing_but_the_profile \

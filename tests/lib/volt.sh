@@ -151,6 +151,17 @@ dead() {
 	! alive "$1"
 }
 
+# hashed OUT COMMAND…: runs it; the files of profiles that it hashed in a tree go to OUT. (No
+# sanitizer looks for leaks under a tracer.)
+hashed() {
+	local out=$1
+	shift
+	ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0 \
+		strace -f -qq -e trace=openat2,openat -o "$T/strace" "$@" || return
+	sed -nE 's,.*openat2?\([0-9]+\, "((bin|lib|firmware)/[^"]+)"\, (\{flags=)?O_RDONLY\|O_CLOEXEC\,.*,\1,p' \
+		"$T/strace" | sort >"$out"
+}
+
 inspect() {
 	volt inspect --format json "$1" | jq -r "(if type == \"array\" then .[0] else . end) | $2"
 }
