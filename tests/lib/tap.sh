@@ -33,7 +33,8 @@ tap_cleanup() {
 	for hook in "${tap_hooks[@]}"; do
 		eval "$hook" >&2 || true
 	done
-	chmod -R u+rwX "$T" 2>/dev/null
+	# Directories alone: files may be links to what is shared.
+	find "$T" -type d ! -perm -u=rwx -exec chmod u+rwx {} ';' 2>/dev/null
 	rm -rf "$T"
 }
 trap tap_cleanup EXIT

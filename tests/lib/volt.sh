@@ -82,8 +82,15 @@ make_profiles() {
 }
 
 # profiles: QEMU as machines of this test have it. Made once for all tests, into a root whose
-# objects and trees are then linked: nobody ever writes to these.
+# objects and trees are then linked: nobody ever writes to these. Or those of the root
+# $VOLT_TEST_PROFILES, copied.
 profiles() {
+	if [ -n "${VOLT_TEST_PROFILES-}" ]; then
+		mkdir -p "$VOLT_ROOT"
+		cp -an --reflink=auto "$VOLT_TEST_PROFILES"/{cas,qemu} "$VOLT_ROOT" && return
+		echo 'Bail out! no profiles in VOLT_TEST_PROFILES'
+		exit 1
+	fi
 	(
 		flock 9
 		if ! [ -e "$shared/profile-root/.done" ]; then
@@ -101,6 +108,16 @@ profiles() {
 		cp -aln "$shared/profile-root/qemu" "$VOLT_ROOT" 2>/dev/null
 	fi
 	cp -an --reflink=auto "$shared/profile-root/." "$VOLT_ROOT"
+}
+
+# profile_names ROOT
+profile_names() {
+	VOLT_ROOT=$1 volt qemu ls --format json | jq -r '.[].name' | sort -u
+}
+# made_meanwhile: profiles that were made by volt although others are to be tested.
+made_meanwhile() {
+	[ -z "${VOLT_TEST_PROFILES-}" ] ||
+		comm -13 <(profile_names "$VOLT_TEST_PROFILES") <(profile_names "$VOLT_ROOT")
 }
 
 # kernel_of ARCH: the same for a foreign architecture.
@@ -194,6 +211,7 @@ nothing_is_left() {
 	local left
 	volt rm -a -f >"$T/rm.out" 2>&1 || bad 'rm -a -f failed' "$(cat "$T/rm.out")"
 	is "$(volt ps -a -q)" '' 'machines'
+	is "$(made_meanwhile)" '' 'profiles'
 	wait_for 20 no_processes || bad 'processes' "$(show_processes "$(processes)")"
 	# The store leaves what a killed writer left to the next collection.
 	volt image prune -f >/dev/null 2>&1

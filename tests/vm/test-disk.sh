@@ -4,6 +4,7 @@
 # is tests/lib/uefi-guest.c.
 # shellcheck source=tests/lib/volt.sh
 . "$(dirname "$0")/../lib/volt.sh"
+[ -z "${VOLT_TEST_PROFILES-}" ] || profiles
 
 # disk NAME MODE
 disk() {
