@@ -49,7 +49,8 @@ char help_letter(const struct poptOption *options)
 	return options_each(options, is_h, NULL) ? '\0' : 'h';
 }
 
-int bool_parse(const char *text)
+/* As Go's ParseBool. -EINVAL. */
+static int bool_parse(const char *text)
 {
 	static const char *const yes[] = { "1", "t", "T", "true", "TRUE", "True" };
 	static const char *const no[] = { "0", "f", "F", "false", "FALSE", "False" };

@@ -37,6 +37,3 @@ bool option_takes_value(const struct poptOption *opt);
 
 /* The letter of --help: 'h', or none where another option has that. */
 char help_letter(const struct poptOption *options);
-
-/* "true", "1", "false", "0", …: as Go's ParseBool. -EINVAL. */
-int bool_parse(const char *text);

@@ -3,10 +3,9 @@
  *
  * A name (a path) and a file (what tree_entry describes) are kept apart, so that a hard
  * link is one more name of a file and replacing a name leaves the file's others alone. A
- * hash table finds names by path. Removing a name marks it dead; what was below a
- * directory that went away is recognised by its age: it was added before the moment that
- * the name of the directory remembers as "cleared". Directories that nobody added have no
- * name until the end.
+ * hash table finds names by path. What was below a directory that something else took the
+ * place of is recognised by its age: it was added before the moment that the name of the
+ * directory remembers as "cleared". Directories that nobody added have no name until the end.
  */
 #include "image/tree-builder.h"
 
@@ -20,7 +19,6 @@
 #include "base/error.h"
 #include "base/path.h"
 
-#define NO_FILE  UINT32_MAX /* a name that was removed */
 #define NO_NAME  UINT32_MAX /* an empty slot of the table */
 #define MAX_SIZE (UINT32_MAX / 2)
 
@@ -40,7 +38,6 @@ struct tree_builder {
 	size_t n_files, files_size;
 	uint32_t *table; /* indexes into names; the size is a power of two */
 	size_t table_size;
-	size_t n_live;
 	uint64_t now;
 	uint64_t seed[2];
 };
@@ -75,11 +72,6 @@ void tree_builder_free(struct tree_builder *b)
 		return;
 	builder_empty(b);
 	free(b);
-}
-
-size_t tree_builder_count(const struct tree_builder *b)
-{
-	return b->n_live;
 }
 
 size_t tree_builder_memory(const struct tree_builder *b)
@@ -222,7 +214,6 @@ static struct name *name_add(struct tree_builder *b, const char *path)
 	*n = (struct name){
 		.path = tree_arena_copy(b->arena, path, strlen(path) + 1),
 		.hash = path_hash(b, path),
-		.file = NO_FILE,
 	};
 	if (!n->path)
 		return NULL;
@@ -232,7 +223,7 @@ static struct name *name_add(struct tree_builder *b, const char *path)
 
 static bool is_directory(const struct tree_builder *b, const struct name *n)
 {
-	return n->file != NO_FILE && S_ISDIR(b->files[n->file].mode);
+	return S_ISDIR(b->files[n->file].mode);
 }
 
 static int name_set(struct tree_builder *b, const char *path, uint32_t file,
@@ -245,8 +236,6 @@ static int name_set(struct tree_builder *b, const char *path, uint32_t file,
 		n = name_add(b, path);
 	if (!n)
 		return fail_oom(e);
-	if (n->file == NO_FILE)
-		b->n_live++;
 	n->file = file;
 	n->added = b->now;
 	if (!keeps_content || !is_directory(b, n))
@@ -357,8 +346,6 @@ static bool is_buried(const struct tree_builder *b, const struct name *n)
 	struct descent d = descent_begin(b, n->path);
 	const struct name *up;
 
-	if (n->file == NO_FILE)
-		return true;
 	while ((up = descend(b, &d)) != NULL)
 		if (up->cleared > n->added)
 			return true;
@@ -384,20 +371,6 @@ int tree_builder_link(struct tree_builder *b, const char *path, const char *targ
 	return name_set(b, path, to->file, e);
 }
 
-int tree_builder_remove(struct tree_builder *b, const char *path, struct volt_error *e)
-{
-	struct name *n = name_find(b, path);
-
-	if (path[0] == '\0')
-		return fail(e, EPERM, "the root cannot be removed");
-	if (!n || is_buried(b, n))
-		return fail(e, ENOENT, "no file '%s' to remove", path);
-	n->file = NO_FILE;
-	n->cleared = ++b->now;
-	b->n_live--;
-	return 0;
-}
-
 static const struct tree_entry *entry_of(const struct tree_builder *b,
 					 const struct name *n)
 {
@@ -420,9 +393,7 @@ const struct tree_entry *tree_builder_obstacle(const struct tree_builder *b,
 	uint64_t cleared = 0; /* by what is above */
 
 	while ((n = descend(b, &d)) != NULL) {
-		bool is_there = n->file != NO_FILE && cleared <= n->added;
-
-		if (is_there && !is_directory(b, n)) {
+		if (cleared <= n->added && !is_directory(b, n)) {
 			*ret_end = d.at;
 			return entry_of(b, n);
 		}

@@ -57,9 +57,6 @@ int tree_builder_add(struct tree_builder *b, const struct tree_entry *entry,
 int tree_builder_link(struct tree_builder *b, const char *path, const char *target,
 		      struct volt_error *e);
 
-/* Takes @path and all below it away. -ENOENT. */
-int tree_builder_remove(struct tree_builder *b, const char *path, struct volt_error *e);
-
 /* What @path is so far (not following links), valid until the next call; or NULL. */
 const struct tree_entry *tree_builder_find(const struct tree_builder *b,
 					   const char *path);
@@ -69,9 +66,7 @@ const struct tree_entry *tree_builder_find(const struct tree_builder *b,
 const struct tree_entry *tree_builder_obstacle(const struct tree_builder *b,
 					       const char *path, size_t *ret_end);
 
-/* How many names there are so far, those of implied parents left out, and about how much
- * memory all that was ever added takes. */
-size_t tree_builder_count(const struct tree_builder *b);
+/* About how much memory all that was ever added takes. */
 size_t tree_builder_memory(const struct tree_builder *b);
 
 /* Sorts, adds the parents that are missing (0755, owned by 0:0, time 0, TREE_IMPLIED), and

@@ -60,8 +60,3 @@ int tree_load(const struct store *s, const struct digest *d, struct tree **ret,
 	      struct volt_error *e);
 int tree_store(struct ingest *g, const struct tree *t, struct digest *ret_tree,
 	       struct digest *ret_list, struct volt_error *e);
-
-/* Binary search by path; NULL if absent. tree_resolve() also follows symbolic links
- * inside the tree (as chroot would; at most 40), -ENOENT, -ELOOP, -ENOTDIR. */
-const struct tree_entry *tree_find(const struct tree *t, const char *path);
-int tree_resolve(const struct tree *t, const char *path, const struct tree_entry **ret);

@@ -46,8 +46,9 @@ int transport_from(const json_t *options, struct image_transport *t, struct volt
 	return r < 0 ? r : json_get_string(options, "creds", &t->creds, e);
 }
 
-int image_for(struct volt_ctx *ctx, const char *ref, const char *arch,
-	      const json_t *options, struct image **ret, struct volt_error *e)
+/* The image a wish names, pulled as "pull" of @options says. */
+static int image_for(struct volt_ctx *ctx, const char *ref, const char *arch,
+		     const json_t *options, struct image **ret, struct volt_error *e)
 {
 	struct image_pull pull = { .arch = arch };
 	const char *policy = "missing";

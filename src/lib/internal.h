@@ -74,10 +74,6 @@ int document_list(const json_t *j, const char *key, const char *const **ret,
 /* What the library answers with: @j, whose reference is taken, as text. @r passes on. */
 int answer(int r, json_t *j, char **ret, struct volt_error *e);
 
-/* The image a wish names, pulled as "pull" of @options says. */
-int image_for(struct volt_ctx *ctx, const char *ref, const char *arch,
-	      const json_t *options, struct image **ret, struct volt_error *e);
-
 int transport_from(const json_t *options, struct image_transport *t,
 		   struct volt_error *e);
 

@@ -31,16 +31,6 @@ int port_ip_parse(const char *text, char ip[static PORT_IP_SIZE])
 	return -EINVAL;
 }
 
-const char *port_text(const struct port *p, char text[static PORT_TEXT_SIZE])
-{
-	bool v6 = strchr(p->host_ip, ':');
-
-	(void)snprintf(text, PORT_TEXT_SIZE, "%s%s%s:%u->%u/%s", v6 ? "[" : "",
-		       p->host_ip, v6 ? "]" : "", p->host_port, p->guest_port,
-		       p->udp ? "udp" : "tcp");
-	return text;
-}
-
 int ports_add(struct ports *p, const struct port *port, struct volt_error *e)
 {
 	struct port *v;

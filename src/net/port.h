@@ -42,9 +42,5 @@ int port_parse(const char *text, struct ports *p, struct volt_error *e);
  * twice is -EINVAL. */
 int ports_add(struct ports *p, const struct port *port, struct volt_error *e);
 
-/* "127.0.0.1:8080->80/tcp", "[::1]:53->53/udp"; returns @text. */
-#define PORT_TEXT_SIZE 72
-const char *port_text(const struct port *p, char text[static PORT_TEXT_SIZE]);
-
 /* "ip" in canonical form, IPv4 or IPv6. -EINVAL. */
 int port_ip_parse(const char *text, char ip[static PORT_IP_SIZE]);

@@ -22,11 +22,8 @@ int store_verify(struct store *s,
 		 void (*bad)(void *data, const char *object, const char *why), void *data,
 		 struct volt_error *e);
 
-/* All files of one object. -EBADMSG, -ENOENT. */
-int store_verify_object(const struct store *s, const struct digest *d,
-			struct volt_error *e);
-
-/* One file of it: -EBADMSG with the reason when its mode, owner or content is wrong. */
+/* One file of an object. -ENOENT; -EBADMSG with the reason when its mode, owner or content is
+ * wrong. */
 int store_verify_kind(const struct store *s, const struct digest *d,
 		      enum object_kind kind, struct volt_error *e);
 

@@ -84,18 +84,6 @@ int store_verify_kind(const struct store *s, const struct digest *d,
 	return r < 0 ? r : check_content(fd, d, name, st.st_size, e);
 }
 
-int store_verify_object(const struct store *s, const struct digest *d,
-			struct volt_error *e)
-{
-	int plain, exec;
-
-	plain = store_verify_kind(s, d, OBJECT_PLAIN, e);
-	if (plain < 0 && plain != -ENOENT)
-		return plain;
-	exec = store_verify_kind(s, d, OBJECT_EXEC, plain < 0 ? e : NULL);
-	return exec == -ENOENT ? plain : exec;
-}
-
 static int check_all(struct verify *v, const struct object_scan *scan)
 {
 	char name[OBJECT_NAME_SIZE];

@@ -14,10 +14,8 @@ struct machine {
 
 #define MACHINE_LOCK "lock" /* in its directory; held: a supervisor lives */
 
-/* The lock of machines/: held while a name is claimed or given up, so that a claim whose
- * machine is missing can only be the trace of a crash. Returns it. */
+/* The directory machines/; made if it is missing. */
 int machines_open(const struct vm_env *env, struct volt_error *e);
-int machines_lock(int machines, struct volt_error *e);
 
 /* By its whole id. */
 int machine_open_id(const struct vm_env *env, const char *id, struct machine **ret,

@@ -44,7 +44,9 @@ int machines_open(const struct vm_env *env, struct volt_error *e)
 	return fd < 0 ? fail_code(e, fd, "open 'machines'") : fd;
 }
 
-int machines_lock(int machines, struct volt_error *e)
+/* Held while a name is claimed or given up, so that a claim whose machine is missing can only
+ * be the trace of a crash. */
+static int machines_lock(int machines, struct volt_error *e)
 {
 	int fd = lock_open(machines, "lock", LOCK_EXCLUSIVE, true);
 

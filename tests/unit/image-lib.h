@@ -12,6 +12,7 @@
 #include "store/sha256.h"
 #include "store/store.h"
 #include "tap.h"
+#include "tree-find.h"
 
 /* A store of its own in a temporary directory. */
 struct fixture {

@@ -7,6 +7,7 @@
 #include "base/spawn.h"
 #include "image/tree-builder.h"
 #include "store-lib.h"
+#include "tree-find.h"
 
 /* A tree in the making, its store, for tests of this layer. */
 struct world {

@@ -215,9 +215,9 @@ static void flipped_bit_is_found_and_named(void)
 	CHECK_INT(store_verify(f.store, see, &seen, &f.e), 1);
 	CHECK_STR(seen.object, digest_hex(&d, hex));
 	CHECK(strstr(seen.why, "is damaged"));
-	CHECK_INT(store_verify_object(f.store, &d, &f.e), -EBADMSG);
+	CHECK_INT(store_verify_kind(f.store, &d, OBJECT_PLAIN, &f.e), -EBADMSG);
 	CHECK(strstr(f.e.msg, hex));
-	CHECK_INT(store_verify_object(f.store, &other, &f.e), 0);
+	CHECK_INT(store_verify_kind(f.store, &other, OBJECT_PLAIN, &f.e), 0);
 }
 
 static void damage_in_the_executable_file_is_found_too(void)
@@ -229,11 +229,11 @@ static void damage_in_the_executable_file_is_found_too(void)
 	CHECK(fixture_open(&f));
 	CHECK_INT(put(&f, "both", OBJECT_PLAIN, &d), 0);
 	CHECK_INT(put(&f, "both", OBJECT_EXEC, &d), 0);
-	CHECK_INT(store_verify_object(f.store, &d, &f.e), 0);
+	CHECK_INT(store_verify_kind(f.store, &d, OBJECT_EXEC, &f.e), 0);
 	CHECK_INT(fchmodat(f.root, object_path(&d, ".x"), 0755, 0), 0);
 	fd = openat(f.root, object_path(&d, ".x"), O_WRONLY | O_TRUNC | O_CLOEXEC);
 	CHECK_INT(fchmod(fd, 0555), 0);
-	CHECK_INT(store_verify_object(f.store, &d, &f.e), -EBADMSG);
+	CHECK_INT(store_verify_kind(f.store, &d, OBJECT_EXEC, &f.e), -EBADMSG);
 	CHECK_INT(store_verify(f.store, NULL, NULL, &f.e), 1);
 }
 

@@ -192,7 +192,7 @@ static void a_damaged_object_is_replaced_by_a_new_file(void)
 	CHECK(fixture_open(&f));
 	CHECK_INT(put(&f, "content", OBJECT_PLAIN, &d), 0);
 	CHECK(damage(&f, object_path(&d, "")));
-	CHECK_INT(store_verify_object(f.store, &d, &f.e), -EBADMSG);
+	CHECK_INT(store_verify_kind(f.store, &d, OBJECT_PLAIN, &f.e), -EBADMSG);
 	old = store_open_object(f.store, &d, &f.e);
 	good = openat(f.root, "good", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	bad = openat(f.root, "bad", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -200,10 +200,10 @@ static void a_damaged_object_is_replaced_by_a_new_file(void)
 	/* What has another digest changes nothing. */
 	CHECK_INT(store_replace(f.store, &d, OBJECT_PLAIN, bad, &f.e), -EBADMSG);
 	CHECK(strstr(f.e.msg, "is not the same"));
-	CHECK_INT(store_verify_object(f.store, &d, &f.e), -EBADMSG);
+	CHECK_INT(store_verify_kind(f.store, &d, OBJECT_PLAIN, &f.e), -EBADMSG);
 	CHECK_INT(store_replace(f.store, &d, OBJECT_PLAIN, good, &f.e), 0);
 	CHECK_INT(store_verify(f.store, NULL, NULL, &f.e), 0);
-	CHECK_INT(store_verify_object(f.store, &d, &f.e), 0);
+	CHECK_INT(store_verify_kind(f.store, &d, OBJECT_PLAIN, &f.e), 0);
 	/* Whoever has the old file open keeps it. */
 	CHECK(pread(old, text, 7, 0) == 7);
 	CHECK_STR(text, "Xontent");
