@@ -33,6 +33,14 @@ crash() {
 	[ -e "$T/call" ]
 }
 
+# What must hold after any crash: what has a name is whole.
+whole() {
+	run volt cas verify
+	status 0
+	run volt qemu verify
+	status 0
+}
+
 # What must hold after any crash and the same command again.
 sound() {
 	is "$(cd "$VOLT_ROOT/cas/objects" && sha256sum -- * | sed 's/\.x$//' | awk '$1 != $2')" '' \
@@ -48,9 +56,10 @@ sound() {
 		'files that are left'
 }
 
-# each_call COMMAND…: kills it at its calls, alternately before them and half-way through.
+# each_call SOUND COMMAND…: kills it at its calls, alternately before them and half-way through.
 each_call() {
-	local n how=kill calls=0
+	local sound=$1 n how=kill calls=0
+	shift
 	for ((n = 1; ; n += every)); do
 		rm -rf "$VOLT_ROOT"
 		cp -a "$before" "$VOLT_ROOT"
@@ -58,9 +67,10 @@ each_call() {
 		calls=$((calls + 1))
 		[ "$how" = kill ] && how='torn' || how='kill'
 		[ "$status" = 137 ] || bad "status at call $(cat "$T/call")" "$status"
+		whole
 		run "$@"
 		status 0
-		sound
+		"$sound"
 		[ "$tap_bad" = 0 ] || {
 			echo "#   after being killed at call $(cat "$T/call")"
 			return
@@ -90,22 +100,59 @@ before=$T/empty
 mkdir "$before"
 
 loading_survives_being_killed_at_any_call() {
-	each_call "$VOLT" load -q -i "$layout"
+	each_call sound "$VOLT" load -q -i "$layout"
 }
 
 creating_a_machine_survives_being_killed_at_any_call() {
 	before=$T/loaded
 	VOLT_ROOT=$before ok "$VOLT" load -q -i "$layout" >/dev/null
-	each_call "$VOLT" create --replace --name web localhost/static:latest
+	each_call sound "$VOLT" create --replace --name web localhost/static:latest
 }
 
 removing_a_machine_survives_being_killed_at_any_call() {
 	before=$T/created
 	cp -a "$T/loaded" "$before"
 	VOLT_ROOT=$before ok "$VOLT" create --name web localhost/static:latest >/dev/null
-	each_call "$VOLT" rm --force --ignore web
+	each_call sound "$VOLT" rm --force --ignore web
+}
+
+# small_profile: in a registry, as $place; its digest is $digest.
+small_profile() {
+	registry || return
+	place=127.0.0.1:$port/qemu/small:v1
+	mkdir -p "$T/dir/bin" "$T/dir/lib" "$T/dir/firmware"
+	echo emulator >"$T/dir/bin/qemu-system-x86_64"
+	echo one >"$T/dir/firmware/a.bin"
+	echo one >"$T/dir/firmware/b.bin"
+	head -c 300000 /dev/zero >"$T/dir/lib/libx.so.1"
+	VOLT_ROOT=$T/pushed ok "$VOLT" cas build "$T/dir" --name small >"$T/version" &&
+		digest=$(VOLT_ROOT=$T/pushed "$VOLT" qemu push -q --tls-verify=false small "$place") ||
+		bad 'no profile to pull'
+}
+
+# The profile is there, nothing of what was fetched is left, and nothing but the profile.
+pulled() {
+	stdout "$digest"
+	whole
+	is "$(volt qemu ls -q)" "$(cat "$T/version")"
+	is "$(find "$VOLT_ROOT/images/staging" "$VOLT_ROOT/cas/staging" -mindepth 1)" '' 'staging'
+	run volt qemu rm small
+	status 0
+	run volt cas gc
+	status 0
+	is "$(find "$VOLT_ROOT" -path "$VOLT_ROOT/run" -prune -o -type f ! -name '*lock' -print)" '' \
+		'files that are left'
+}
+
+pulling_a_profile_survives_being_killed_at_any_call() {
+	small_profile || return
+	before=$T/empty
+	each_call pulled "$VOLT" qemu pull -q --tls-verify=false "$place"
+	rm -rf "$VOLT_ROOT"
+	ordered objects:refs "$VOLT" qemu pull -q --tls-verify=false "$place"
 }
 
 tap_run what_is_written_is_synced_in_order loading_survives_being_killed_at_any_call \
 	creating_a_machine_survives_being_killed_at_any_call \
-	removing_a_machine_survives_being_killed_at_any_call
+	removing_a_machine_survives_being_killed_at_any_call \
+	pulling_a_profile_survives_being_killed_at_any_call

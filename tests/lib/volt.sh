@@ -199,6 +199,22 @@ free_port() {
 	port=$next_port
 }
 
+# registry [HTPASSWD]: serves on $port, as long as the test runs.
+registry() {
+	local config=$T/registry-${1:+locked}.yml
+	free_port
+	cat >"$config" <<-END
+		version: 0.1
+		storage: { filesystem: { rootdirectory: $T/registry${1:+-locked} } }
+		http: { addr: "127.0.0.1:$port" }
+		log: { level: error }
+		${1:+auth: { htpasswd: { realm: test, path: $1 \} \}}
+	END
+	docker-registry serve "$config" >"$T/registry.log" 2>&1 &
+	at_exit "kill $!"
+	wait_for 20 curl -sS -o /dev/null "http://127.0.0.1:$port/v2/"
+}
+
 # What there is below machines/, but for the lock and the index of names, in which a dead
 # claim may stay until its name is wanted again.
 machine_files() {
