@@ -116,6 +116,7 @@ another() {
 	ref=$(cat "$VOLT_ROOT/cas/refs/tags/$1")
 	mkdir -p "$T/tree"
 	cp -a "$VOLT_ROOT/qemu/$1/." "$T/tree"
+	rm -f "$T/tree/firmware/extra" # a user cannot write to a copy of it
 	date +%N >"$T/tree/firmware/extra"
 	new=$(sha256sum "$T/tree/firmware/extra" | cut -d ' ' -f 1)
 	install -m 444 "$T/tree/firmware/extra" "$VOLT_ROOT/cas/objects/$new"
