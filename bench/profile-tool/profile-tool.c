@@ -17,6 +17,7 @@
 #include "profile/assemble.h"
 #include "profile/build.h"
 #include "profile/versions.h"
+#include "profiles-main.h"
 
 static double now(void)
 {
@@ -104,26 +105,18 @@ static int do_resolve(const struct profiles *ps, char **args, struct volt_error 
 	return r;
 }
 
+static int run(const struct profiles *ps, int argc, char **argv, struct volt_error *e)
+{
+	if (strcmp(argv[2], "store") == 0 && argc == 5)
+		return do_store(ps, argv + 3, e);
+	if (strcmp(argv[2], "assemble") == 0 && argc == 4)
+		return do_assemble(ps, argv + 3, e);
+	if (strcmp(argv[2], "resolve") == 0 && argc == 5)
+		return do_resolve(ps, argv + 3, e);
+	return fail(e, EINVAL, "usage: see the top of the source");
+}
+
 int main(int argc, char **argv)
 {
-	_cleanup_close_ int root =
-		argc > 3 ? open(argv[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	_cleanup_(store_closep) struct store *s = NULL;
-	struct profiles ps = { .rootfd = root };
-	struct volt_error e = { 0 };
-	int r;
-
-	if (root < 0)
-		return 2;
-	r = store_open(root, &s, &e);
-	ps.store = s;
-	if (r >= 0 && strcmp(argv[2], "store") == 0 && argc == 5)
-		r = do_store(&ps, argv + 3, &e);
-	else if (r >= 0 && strcmp(argv[2], "assemble") == 0)
-		r = do_assemble(&ps, argv + 3, &e);
-	else if (r >= 0 && strcmp(argv[2], "resolve") == 0 && argc == 5)
-		r = do_resolve(&ps, argv + 3, &e);
-	if (r < 0)
-		(void)fprintf(stderr, "%s\n", e.msg);
-	return r < 0;
+	return profiles_main(argc, argv, run);
 }

@@ -10,6 +10,7 @@
 #include "profile/build.h"
 #include "profile/verify.h"
 #include "profile/versions.h"
+#include "profiles-main.h"
 #include "store/gc.h"
 
 #define NAME "kvm-linux"
@@ -60,26 +61,16 @@ static int remove_all(const struct profiles *ps, struct volt_error *e)
 	return r < 0 ? r : store_gc(ps->store, false, true, NULL, e);
 }
 
+static int run(const struct profiles *ps, int argc, char **argv, struct volt_error *e)
+{
+	if (strcmp(argv[2], "make") == 0)
+		return make(ps, argv[1], e);
+	if (strcmp(argv[2], "repair") == 0)
+		return repair(ps, e);
+	return remove_all(ps, e);
+}
+
 int main(int argc, char **argv)
 {
-	_cleanup_close_ int root =
-		argc == 3 ? open(argv[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	_cleanup_(store_closep) struct store *s = NULL;
-	struct profiles ps = { .rootfd = root };
-	struct volt_error e = { 0 };
-	int r;
-
-	if (root < 0)
-		return 2;
-	r = store_open(root, &s, &e);
-	ps.store = s;
-	if (r >= 0 && strcmp(argv[2], "make") == 0)
-		r = make(&ps, argv[1], &e);
-	else if (r >= 0 && strcmp(argv[2], "repair") == 0)
-		r = repair(&ps, &e);
-	else if (r >= 0)
-		r = remove_all(&ps, &e);
-	if (r < 0)
-		(void)fprintf(stderr, "%s\n", e.msg);
-	return r < 0;
+	return profiles_main(argc, argv, run);
 }
