@@ -16,13 +16,12 @@
 #include "vm/internal.h"
 #include "vm/pins.h"
 #include "vm/qemu.h"
+#include "vm/spec-member.h"
 
 #define SPEC_VERSION 1
 #define MEMORY_MIN   (32ull << 20)
 #define MEMORY_MAX   (16ull << 40)
-#define STRING_MAX   (128u << 10) /* Linux refuses a longer argument */
-#define STRINGS_MAX  (2u << 20)   /* … and more of them together */
-#define LIST_MAX     1024         /* volumes, tmpfs, labels */
+#define LIST_MAX     1024 /* volumes, tmpfs, labels */
 
 static const char *const restart_texts[] = {
 	[RESTART_NO] = "no",
@@ -91,112 +90,6 @@ void spec_free(struct spec *s)
 	free(s);
 }
 
-/* --- members --- */
-
-/* An owned copy of a string member; absent or null leaves *@ret. */
-static int get_text(const json_t *j, const char *key, char **ret, struct volt_error *e)
-{
-	const char *text = NULL;
-
-	TRY(json_get_string(j, key, &text, e));
-	if (!text)
-		return 0;
-	if (strlen(text) > STRING_MAX)
-		return fail(e, EINVAL, "member '%s' is longer than %u bytes", key,
-			    STRING_MAX);
-	free(*ret);
-	*ret = strdup(text);
-	return *ret ? 0 : fail_oom(e);
-}
-
-/* One of @n texts, as its index; absent leaves *@ret. */
-static int get_choice(const json_t *j, const char *key, const char *const *texts,
-		      size_t n, unsigned int *ret, struct volt_error *e)
-{
-	const char *text = NULL;
-
-	TRY(json_get_string(j, key, &text, e));
-	if (!text)
-		return 0;
-	for (size_t i = 0; i < n; i++) {
-		if (strcmp(texts[i], text) == 0) {
-			*ret = (unsigned int)i;
-			return 0;
-		}
-	}
-	return fail(e, EINVAL, "member '%s' has the unknown value '%s'", key, text);
-}
-
-static int get_strings(const json_t *j, const char *key, struct strv *ret,
-		       bool *ret_given, struct volt_error *e)
-{
-	json_t *list = NULL, *item;
-	size_t i, total = 0;
-
-	TRY(json_get_array(j, key, &list, e));
-	if (ret_given)
-		*ret_given = list != NULL;
-	json_array_foreach(list, i, item) {
-		const char *text = json_string_value(item);
-
-		if (!text || strlen(text) != json_string_length(item))
-			return fail(e, EINVAL, "member '%s' must hold strings only", key);
-		total += strlen(text) + 1;
-		if (strlen(text) > STRING_MAX || total > STRINGS_MAX)
-			return fail(e, EINVAL, "member '%s' is too long", key);
-		if (strv_add(ret, text) < 0)
-			return fail_oom(e);
-	}
-	return 0;
-}
-
-static int get_env(const json_t *j, const char *key, struct strv *ret,
-		   struct volt_error *e)
-{
-	TRY(get_strings(j, key, ret, NULL, e));
-	strv_foreach(v, ret->v) {
-		const char *equals = strchr(*v, '=');
-
-		if (!equals || equals == *v)
-			return fail(e, EINVAL, "environment '%.100s' must be NAME=VALUE",
-				    *v);
-	}
-	return 0;
-}
-
-static int get_signal(const json_t *j, int *ret, struct volt_error *e)
-{
-	const char *text = NULL;
-
-	TRY(json_get_string(j, "stop_signal", &text, e));
-	if (text && signal_parse(text, ret) < 0)
-		return fail(e, EINVAL, "stop signal '%s' is not a signal", text);
-	return 0;
-}
-
-static int get_digest(const json_t *j, const char *key, bool required, struct digest *ret,
-		      struct volt_error *e)
-{
-	const char *text = NULL;
-
-	TRY(json_get_string(j, key, &text, e));
-	if (!text)
-		return required ? fail(e, EINVAL, "image has no '%s'", key) : 0;
-	if (digest_parse_oci(text, ret) < 0)
-		return fail(e, EINVAL, "image's '%s' is not a sha256 digest", key);
-	return 0;
-}
-
-static int get_uint(const json_t *j, const char *key, int64_t max, unsigned int *ret,
-		    struct volt_error *e)
-{
-	int64_t value = *ret;
-
-	TRY(json_get_int(j, key, 0, max, &value, e));
-	*ret = (unsigned int)value;
-	return 0;
-}
-
 /* --- checks --- */
 
 /* Absolute, without "." or "..", not the root; what a mount point in the guest must be. */
@@ -249,11 +142,11 @@ static int parse_image(const json_t *j, enum spec_form form, struct spec_image *
 	if (!image)
 		return fail(e, EINVAL, "the spec has no image");
 	TRY(json_only(image, "image", known, e));
-	TRY(get_text(image, "ref", &ret->ref, e));
-	TRY(get_text(image, "name", &ret->name, e));
-	TRY(get_digest(image, "digest", whole, &ret->digest, e));
-	TRY(get_digest(image, "config", whole, &ret->config, e));
-	TRY(get_digest(image, "tree", whole, &ret->tree, e));
+	TRY(spec_get_text(image, "ref", &ret->ref, e));
+	TRY(spec_get_text(image, "name", &ret->name, e));
+	TRY(spec_get_digest(image, "digest", whole, &ret->digest, e));
+	TRY(spec_get_digest(image, "config", whole, &ret->config, e));
+	TRY(spec_get_digest(image, "tree", whole, &ret->tree, e));
 	if (!ret->ref || !*ret->ref)
 		return fail(e, EINVAL, "image has no 'ref'");
 	if (whole && !ret->name)
@@ -267,7 +160,7 @@ static int parse_identity(const json_t *j, enum spec_form form, struct spec *s,
 	const char *id = NULL, *created = NULL;
 	struct digest d;
 
-	TRY(get_text(j, "name", &s->name, e));
+	TRY(spec_get_text(j, "name", &s->name, e));
 	if (s->name && !name_is_valid(s->name))
 		return fail(e, EINVAL,
 			    "name '%s' must match [a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}",
@@ -293,12 +186,12 @@ static int parse_identity(const json_t *j, enum spec_form form, struct spec *s,
 
 static int parse_command(const json_t *j, struct spec *s, struct volt_error *e)
 {
-	TRY(get_strings(j, "entrypoint", &s->entrypoint, &s->has_entrypoint, e));
-	TRY(get_strings(j, "cmd", &s->cmd, &s->has_cmd, e));
-	TRY(get_env(j, "env", &s->env, e));
-	TRY(get_text(j, "workdir", &s->workdir, e));
-	TRY(get_text(j, "user", &s->user, e));
-	TRY(get_text(j, "hostname", &s->hostname, e));
+	TRY(spec_get_strings(j, "entrypoint", &s->entrypoint, &s->has_entrypoint, e));
+	TRY(spec_get_strings(j, "cmd", &s->cmd, &s->has_cmd, e));
+	TRY(spec_get_env(j, "env", &s->env, e));
+	TRY(spec_get_text(j, "workdir", &s->workdir, e));
+	TRY(spec_get_text(j, "user", &s->user, e));
+	TRY(spec_get_text(j, "hostname", &s->hostname, e));
 	TRY(json_get_bool(j, "tty", &s->tty, e));
 	TRY(json_get_bool(j, "stdin", &s->open_stdin, e));
 	if (s->workdir && s->workdir[0] != '/')
@@ -341,11 +234,11 @@ static int parse_process(const json_t *j, enum spec_form form, struct spec *s,
 	if (!o)
 		return fail(e, EINVAL, "the spec has no 'process'");
 	TRY(json_only(o, "process", known, e));
-	TRY(get_strings(o, "args", &p->args, NULL, e));
-	TRY(get_env(o, "env", &p->env, e));
-	TRY(get_text(o, "cwd", &p->cwd, e));
-	TRY(get_text(o, "user", &p->user, e));
-	TRY(get_signal(o, &p->stop_signal, e));
+	TRY(spec_get_strings(o, "args", &p->args, NULL, e));
+	TRY(spec_get_env(o, "env", &p->env, e));
+	TRY(spec_get_text(o, "cwd", &p->cwd, e));
+	TRY(spec_get_text(o, "user", &p->user, e));
+	TRY(spec_get_signal(o, &p->stop_signal, e));
 	return check_process(p, e);
 }
 
@@ -365,7 +258,7 @@ static int parse_port(const json_t *j, struct ports *ports, struct volt_error *e
 	TRY(json_get_string(j, "host_ip", &ip, e));
 	TRY(json_get_int(j, "host_port", 0, UINT16_MAX, &host, e));
 	TRY(json_get_int(j, "guest_port", 1, UINT16_MAX, &guest, e));
-	TRY(get_choice(j, "protocol", protocols, 2, &protocol, e));
+	TRY(spec_get_choice(j, "protocol", protocols, 2, &protocol, e));
 	if (ip && port_ip_parse(ip, p.host_ip) < 0)
 		return fail(e, EINVAL, "'%s' is not an IP address", ip);
 	if (!guest)
@@ -395,7 +288,8 @@ static int parse_network(const json_t *j, struct spec *s, struct volt_error *e)
 	TRY(json_get_object(j, "network", &net, e));
 	if (net) {
 		TRY(json_only(net, "network", known, e));
-		TRY(get_choice(net, "mode", net_texts, ARRAY_SIZE(net_texts), &mode, e));
+		TRY(spec_get_choice(net, "mode", net_texts, ARRAY_SIZE(net_texts), &mode,
+				    e));
 	}
 	s->network = (enum net_mode)mode;
 	TRY(json_get_array(j, "ports", &list, e));
@@ -439,8 +333,8 @@ static int parse_volumes(const json_t *j, struct spec *s, struct volt_error *e)
 		struct spec_volume *v = &s->volumes[s->n_volumes++];
 
 		TRY(json_only(item, "volume", known, e));
-		TRY(get_text(item, "source", &v->source, e));
-		TRY(get_text(item, "target", &v->target, e));
+		TRY(spec_get_text(item, "source", &v->source, e));
+		TRY(spec_get_text(item, "target", &v->target, e));
 		TRY(json_get_bool(item, "read_only", &v->read_only, e));
 		if (!v->source || v->source[0] != '/' || strlen(v->source) >= 4096)
 			return fail(e, EINVAL, "volume source '%.200s' must be absolute",
@@ -466,8 +360,8 @@ static int parse_tmpfs(const json_t *j, struct spec *s, struct volt_error *e)
 		struct spec_tmpfs *t = &s->tmpfs[s->n_tmpfs++];
 
 		TRY(json_only(item, "tmpfs", known, e));
-		TRY(get_text(item, "target", &t->target, e));
-		TRY(get_text(item, "options", &t->options, e));
+		TRY(spec_get_text(item, "target", &t->target, e));
+		TRY(spec_get_text(item, "options", &t->options, e));
 		if (t->options && !tmpfs_options_are_valid(t->options))
 			return fail(e, EINVAL, "tmpfs options '%.200s' are not valid",
 				    t->options);
@@ -487,9 +381,9 @@ static int parse_life(const json_t *j, struct spec *s, struct volt_error *e)
 	TRY(json_get_object(j, "restart", &o, e));
 	if (o) {
 		TRY(json_only(o, "restart", known, e));
-		TRY(get_choice(o, "policy", restart_texts, ARRAY_SIZE(restart_texts),
-			       &policy, e));
-		TRY(get_uint(o, "max_retries", 1000000, &s->max_retries, e));
+		TRY(spec_get_choice(o, "policy", restart_texts, ARRAY_SIZE(restart_texts),
+				    &policy, e));
+		TRY(spec_get_uint(o, "max_retries", 1000000, &s->max_retries, e));
 	}
 	s->restart = (enum restart_policy)policy;
 	if (s->max_retries && s->restart != RESTART_ON_FAILURE)
@@ -498,8 +392,8 @@ static int parse_life(const json_t *j, struct spec *s, struct volt_error *e)
 	if (s->rm && s->restart != RESTART_NO)
 		return fail(e, EINVAL,
 			    "a machine that is removed when it ends cannot be restarted");
-	TRY(get_signal(j, &s->stop_signal, e));
-	return get_uint(j, "stop_timeout", 86400 * 365, &s->stop_timeout, e);
+	TRY(spec_get_signal(j, &s->stop_signal, e));
+	return spec_get_uint(j, "stop_timeout", 86400 * 365, &s->stop_timeout, e);
 }
 
 static int label_compare(const void *a, const void *b)
@@ -517,7 +411,7 @@ int labels_from_json(const json_t *o, struct strv *labels, struct volt_error *e)
 	json_object_foreach((json_t *)o, key, value) {
 		if (!json_is_string(value) || !*key || strchr(key, '='))
 			return fail(e, EINVAL, "label '%.100s' must be KEY=VALUE", key);
-		if (strlen(key) + json_string_length(value) > STRING_MAX)
+		if (strlen(key) + json_string_length(value) > SPEC_STRING_MAX)
 			return fail(e, EINVAL, "label '%.100s' is too long", key);
 		if (strv_addf(labels, "%s=%s", key, json_string_value(value)) < 0)
 			return fail_oom(e);
@@ -574,9 +468,9 @@ static int parse_hardware(const json_t *j, struct spec *s, struct volt_error *e)
 	unsigned int accel = ACCEL_AUTO;
 	int64_t memory = (int64_t)s->memory, cpus = s->cpus;
 
-	TRY(get_choice(j, "accel", accel_texts, ARRAY_SIZE(accel_texts), &accel, e));
+	TRY(spec_get_choice(j, "accel", accel_texts, ARRAY_SIZE(accel_texts), &accel, e));
 	TRY(get_arch(j, &s->arch, e));
-	TRY(get_text(j, "kernel", &s->kernel, e));
+	TRY(spec_get_text(j, "kernel", &s->kernel, e));
 	TRY(json_get_int(j, "memory", 0, MEMORY_MAX, &memory, e));
 	TRY(json_get_int(j, "cpus", 1, 256, &cpus, e));
 	if (s->kernel && !name_is_valid(s->kernel))
@@ -598,7 +492,7 @@ static int parse_guest(const json_t *j, enum spec_form form, struct spec *s,
 {
 	unsigned int guest = GUEST_LINUX;
 
-	TRY(get_choice(j, "guest", guest_texts, ARRAY_SIZE(guest_texts), &guest, e));
+	TRY(spec_get_choice(j, "guest", guest_texts, ARRAY_SIZE(guest_texts), &guest, e));
 	s->guest = (enum guest_kind)guest;
 	if (s->guest == GUEST_DISK)
 		return disk_from_json(j, form, s, e);
