@@ -26,6 +26,18 @@ DEFINE_CLEANUP(struct images *, images_close)
 void images_set_log(struct images *is, const struct log *log); /* copied; may be NULL */
 void images_set_progress(struct images *is, volt_progress_fn fn, void *data);
 
+/* What may be made of an image's merged tree as soon as that is known, while its objects
+ * are being committed. */
+struct image_head_start {
+	/* In a thread of its own; @s has the objects that are not committed yet. A failure is
+	 * nobody's: whoever needs it makes it later. */
+	void (*begin)(void *data, struct store *s, const struct digest *tree);
+	/* The image was not stored after all. */
+	void (*undo)(void *data, const struct digest *tree);
+	void *data;
+};
+void images_set_head_start(struct images *is, const struct image_head_start *h);
+
 struct image {
 	char *name;             /* by which it was found or pulled; NULL: by id */
 	struct strv names;      /* all of them, sorted */

@@ -15,6 +15,7 @@ struct images {
 	struct log log;
 	volt_progress_fn progress;
 	void *progress_data;
+	struct image_head_start head_start;
 };
 
 #define REF_IMAGES   "images"

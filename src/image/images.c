@@ -52,6 +52,11 @@ void images_set_progress(struct images *is, volt_progress_fn fn, void *data)
 	is->progress_data = data;
 }
 
+void images_set_head_start(struct images *is, const struct image_head_start *h)
+{
+	is->head_start = *h;
+}
+
 static int compare_created(const void *a, const void *b)
 {
 	const struct image *x = *(struct image *const *)a, *y = *(struct image *const *)b;

@@ -21,6 +21,7 @@
 #include "base/io.h"
 #include "base/json.h"
 #include "base/path.h"
+#include "base/thread.h"
 #include "store/sha256.h"
 
 /* What skopeo writes besides layers: documents, and caches of its own. */
@@ -390,10 +391,57 @@ static int write_refs(struct import *im, struct image_ref *ref, struct volt_erro
 	return image_ref_write(im->images, ref, e);
 }
 
+static int commit(struct import *im, struct image_ref *ref, const char *name,
+		  const struct digest *index, struct volt_error *e)
+{
+	_cleanup_close_ int lock = -1;
+	int r = ingest_commit(im->ingest, e);
+
+	/* Between its ref and its name it must not look like one that nobody wants. */
+	if (r == 0)
+		r = lock = names_lock(im->images, LOCK_SHARED, e);
+	if (r >= 0)
+		r = write_refs(im, ref, e);
+	if (r == 0 && name)
+		r = name_write(im->images, name, &im->digest, index, e);
+	return r;
+}
+
+/* Something else to do while the disk is waited for. */
+struct head_start {
+	const struct image_head_start *h;
+	struct store *view;
+	const struct digest *tree;
+};
+
+static void *head_start_run(void *data)
+{
+	const struct head_start *s = data;
+
+	s->h->begin(s->h->data, s->view, s->tree);
+	return NULL;
+}
+
+static int commit_beside(struct import *im, struct image_ref *ref, const char *name,
+			 const struct digest *index, struct volt_error *e)
+{
+	struct head_start s = { &im->images->head_start, ingest_view(im->ingest),
+				&ref->tree };
+	pthread_t thread;
+	int r;
+
+	if (!s.h->begin || thread_start(&thread, head_start_run, &s) < 0)
+		return commit(im, ref, name, index, e);
+	r = commit(im, ref, name, index, e);
+	(void)pthread_join(thread, NULL);
+	if (r < 0)
+		s.h->undo(s.h->data, &ref->tree);
+	return r;
+}
+
 int import_finish(struct import *im, const char *name, const struct digest *index,
 		  struct image **ret, struct volt_error *e)
 {
-	_cleanup_close_ int lock = -1;
 	struct image_ref ref = { 0 };
 	int r = find_config(im, e);
 
@@ -408,14 +456,7 @@ int import_finish(struct import *im, const char *name, const struct digest *inde
 	if (r == 0)
 		r = store_blobs(im, e);
 	if (r == 0)
-		r = ingest_commit(im->ingest, e);
-	/* Between its ref and its name it must not look like one that nobody wants. */
-	if (r == 0)
-		r = lock = names_lock(im->images, LOCK_SHARED, e);
-	if (r >= 0)
-		r = write_refs(im, &ref, e);
-	if (r == 0 && name)
-		r = name_write(im->images, name, &im->digest, index, e);
+		r = commit_beside(im, &ref, name, index, e);
 	if (r < 0)
 		return r;
 	return image_load_ref(im->images, &im->digest, name, ret, e);

@@ -181,6 +181,7 @@ int ctx_images(struct volt_ctx *ctx, struct images **ret, struct volt_error *e)
 			return r;
 		images_set_log(ctx->images, &ctx->log);
 		images_set_progress(ctx->images, ctx->progress_fn, ctx->progress_data);
+		image_begin_early(ctx);
 	}
 	*ret = ctx->images;
 	return 0;

@@ -22,6 +22,29 @@ static char *digest_copy(const struct digest *d)
 	return strdup(digest_oci(d, text));
 }
 
+static void begin_root(void *data, struct store *s, const struct digest *tree)
+{
+	const struct volt_ctx *ctx = data;
+	int fd = rootfs_erofs(ctx->rootfd, s, tree, NULL);
+
+	closep(&fd);
+}
+
+static void undo_root(void *data, const struct digest *tree)
+{
+	const struct volt_ctx *ctx = data;
+
+	if (!store_has(ctx->store, tree, OBJECT_PLAIN))
+		(void)rootfs_evict(ctx->rootfd, tree, NULL);
+}
+
+void image_begin_early(struct volt_ctx *ctx)
+{
+	const struct image_head_start h = { begin_root, undo_root, ctx };
+
+	images_set_head_start(ctx->images, &h);
+}
+
 /* Done at pull, so that nothing is left to do at run. */
 static int make_ready(struct volt_ctx *ctx, const struct image *img, char **ret,
 		      struct volt_error *e)

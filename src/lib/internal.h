@@ -74,6 +74,9 @@ int document_list(const json_t *j, const char *key, const char *const **ret,
 /* What the library answers with: @j, whose reference is taken, as text. @r passes on. */
 int answer(int r, json_t *j, char **ret, struct volt_error *e);
 
+/* Has ctx->images make the root file system of what it pulls while it stores it. */
+void image_begin_early(struct volt_ctx *ctx);
+
 int transport_from(const json_t *options, struct image_transport *t,
 		   struct volt_error *e);
 

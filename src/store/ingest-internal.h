@@ -14,6 +14,7 @@
 
 struct ingest {
 	struct store *store; /* borrowed */
+	struct store view;   /* its descriptors, and @dir */
 	int lease, dir;
 	char name[STAGING_NAME_SIZE]; /* of @dir below cas/staging */
 	atomic_uint streams, staged;

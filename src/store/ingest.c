@@ -87,8 +87,15 @@ int ingest_begin(struct store *s, struct ingest **ret, struct volt_error *e)
 	r = make_staging(g);
 	if (r < 0)
 		return fail_code(e, r, "make a staging directory in the store");
+	g->view = *s;
+	g->view.staged = g->dir;
 	*ret = TAKE_PTR(g);
 	return 0;
+}
+
+struct store *ingest_view(struct ingest *g)
+{
+	return &g->view;
 }
 
 void ingest_end(struct ingest *g)

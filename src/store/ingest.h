@@ -49,6 +49,10 @@ int ingest_adopt(struct ingest *g, int dirfd, const char *name, const struct dig
  * need not wait for. */
 void ingest_writeback(struct ingest *g);
 
+/* The store as it will be after the commit, for whoever reads objects before it or beside
+ * it; not to be closed, and gone with the ingest. */
+struct store *ingest_view(struct ingest *g);
+
 /* May be called more than once. Refuses (-ECANCELED) after any add, stream or adopt has
  * failed for another reason than a caller's abort. */
 int ingest_commit(struct ingest *g, struct volt_error *e);

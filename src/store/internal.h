@@ -16,6 +16,7 @@
 
 struct store {
 	int cas, objects, refs, staging; /* directories, owned */
+	int staged; /* -1, or borrowed: of an ingest, whose objects are found too */
 };
 
 /* The one lock of a store: shared by leases, exclusive for whoever removes objects or
@@ -33,7 +34,8 @@ static inline mode_t object_mode(enum object_kind kind)
 	return kind == OBJECT_EXEC ? 0555 : 0444;
 }
 
-/* 0, with @st filled, or -ENOENT; -EBADMSG for what is not a regular file. */
+/* What is staged, if @s is an ingest's view, comes first: it may be renamed into objects/
+ * meanwhile, but not back. 0, with @st filled, or -ENOENT; -EBADMSG for what is not a regular file. */
 int object_stat(const struct store *s, const struct digest *d, enum object_kind kind,
 		struct stat *st);
 

@@ -75,7 +75,7 @@ int store_open(int rootfd, struct store **ret, struct volt_error *e)
 
 	if (!s)
 		return fail_oom(e);
-	s->cas = s->objects = s->refs = s->staging = -1;
+	s->cas = s->objects = s->refs = s->staging = s->staged = -1;
 	r = open_dir(rootfd, "cas", &s->cas, e);
 	if (r >= 0)
 		r = open_dir(s->cas, "objects", &s->objects, e);
@@ -104,8 +104,12 @@ int object_stat(const struct store *s, const struct digest *d, enum object_kind 
 		struct stat *st)
 {
 	char name[OBJECT_NAME_SIZE];
+	int r = -1;
 
-	if (fstatat(s->objects, object_name(d, kind, name), st, AT_SYMLINK_NOFOLLOW) < 0)
+	(void)object_name(d, kind, name);
+	if (s->staged >= 0)
+		r = fstatat(s->staged, name, st, AT_SYMLINK_NOFOLLOW);
+	if (r < 0 && fstatat(s->objects, name, st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
 	return S_ISREG(st->st_mode) ? 0 : -EBADMSG;
 }
@@ -125,7 +129,11 @@ int store_open_kind(const struct store *s, const struct digest *d, enum object_k
 	char name[OBJECT_NAME_SIZE];
 	struct stat st;
 
-	fd = openat(s->objects, object_name(d, kind, name), flags);
+	(void)object_name(d, kind, name);
+	if (s->staged >= 0)
+		fd = openat(s->staged, name, flags);
+	if (fd < 0)
+		fd = openat(s->objects, name, flags);
 	if (fd < 0)
 		return errno == ELOOP ? -EBADMSG : -errno;
 	if (fstat(fd, &st) < 0)

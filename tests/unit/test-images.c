@@ -60,6 +60,91 @@ static void a_held_layer_is_not_read_again(void)
 	CHECK_INT(second->size, 9);
 }
 
+/* What a head start saw, and whether it was taken back. */
+struct early {
+	struct world *w;
+	struct digest tree;
+	int begun, undone, read;
+};
+
+static void begin_early(void *data, struct store *s, const struct digest *tree)
+{
+	struct early *early = data;
+	_cleanup_(tree_freep) struct tree *t = NULL;
+	struct volt_error e = { 0 };
+
+	early->begun++;
+	early->tree = *tree;
+	if (tree_load(s, tree, &t, &e) < 0)
+		return;
+	for (uint32_t i = 0; i < t->n; i++) {
+		_cleanup_close_ int fd =
+			S_ISREG(t->v[i].mode) ? store_open_object(s, &t->v[i].object, &e)
+					      : -1;
+
+		early->read += fd >= 0;
+	}
+}
+
+static void undo_early(void *data, const struct digest *tree)
+{
+	struct early *early = data;
+
+	early->undone += digest_equal(tree, &early->tree);
+}
+
+static struct image_head_start head_start(struct early *early, struct world *w,
+					  struct tar *tar)
+{
+	*early = (struct early){ .w = w };
+	TAR_TEXT(tar, "a", "one");
+	TAR_TEXT(tar, "b", "two");
+	image_of(w, tar, 1, "amd64", NULL);
+	return (struct image_head_start){ begin_early, undo_early, early };
+}
+
+static void a_head_start_reads_all_of_the_tree(void)
+{
+	_cleanup_world_ struct world w;
+	_cleanup_(image_freep) struct image *img = NULL;
+	struct image_head_start h;
+	struct tar tar = { 0 };
+	struct early early;
+	char source[100];
+
+	CHECK(world_open(&w));
+	h = head_start(&early, &w, &tar);
+	images_set_head_start(w.is, &h);
+	(void)snprintf(source, sizeof(source), "oci:%s", w.layout);
+	CHECK_INT(image_pull(w.is, source, NULL, &img, &w.f.e), 0);
+	CHECK_INT(early.begun, 1);
+	CHECK_INT(early.read, 2);
+	CHECK_INT(early.undone, 0);
+	CHECK(digest_equal(&early.tree, &img->tree));
+}
+
+/* Refs cannot be written: a file is where their directory should be. */
+static void a_head_start_is_undone_where_the_image_is_not_stored(void)
+{
+	_cleanup_world_ struct world w;
+	struct image *img = NULL;
+	struct image_head_start h;
+	struct tar tar = { 0 };
+	struct early early;
+	char source[100];
+
+	CHECK(world_open(&w));
+	h = head_start(&early, &w, &tar);
+	images_set_head_start(w.is, &h);
+	CHECK_INT(write_file_atomic(w.f.root, "file", "", 0, 0600), 0);
+	CHECK_INT(renameat(w.f.root, "file", w.f.root, "cas/refs/layers"), 0);
+	(void)snprintf(source, sizeof(source), "oci:%s", w.layout);
+	CHECK(image_pull(w.is, source, NULL, &img, &w.f.e) < 0);
+	CHECK(strstr(w.f.e.msg, "layers"));
+	CHECK_INT(early.begun, 1);
+	CHECK_INT(early.undone, 1);
+}
+
 static int pull_last(struct world *w, const struct image_pull *o)
 {
 	char source[100];
@@ -650,6 +735,8 @@ int main(void)
 {
 	RUN(a_layout_becomes_an_image);
 	RUN(a_held_layer_is_not_read_again);
+	RUN(a_head_start_reads_all_of_the_tree);
+	RUN(a_head_start_is_undone_where_the_image_is_not_stored);
 	RUN(a_held_layer_may_be_there_twice);
 	RUN(a_hostile_layer_leaves_nothing);
 	RUN(a8_a_layer_that_is_not_what_the_config_says_is_refused);

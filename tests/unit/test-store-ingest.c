@@ -19,6 +19,30 @@ static void nothing_has_a_name_before_commit(void)
 	CHECK_INT(count_entries(&f, "cas/objects"), 1);
 }
 
+static void the_view_has_what_will_be_committed_and_what_is(void)
+{
+	_cleanup_fixture_ struct fixture f;
+	_cleanup_(ingest_endp) struct ingest *g = NULL;
+	struct digest old, d;
+
+	CHECK(fixture_open(&f));
+	CHECK_INT(put(&f, "old", OBJECT_PLAIN, &old), 0);
+	CHECK_INT(ingest_begin(f.store, &g, &f.e), 0);
+	CHECK_INT(ingest_add(g, "abc", 3, OBJECT_PLAIN, &d, &f.e), 0);
+	CHECK(!store_has(f.store, &d, OBJECT_PLAIN));
+	for (int committed = 0; committed < 2; committed++) {
+		_cleanup_free_ char *text = NULL, *old_text = NULL;
+
+		CHECK(store_has(ingest_view(g), &d, OBJECT_PLAIN));
+		CHECK_INT(store_read(ingest_view(g), &d, 100, &text, NULL, &f.e), 0);
+		CHECK_STR(text, "abc");
+		CHECK_INT(store_read(ingest_view(g), &old, 100, &old_text, NULL, &f.e),
+			  0);
+		CHECK_STR(old_text, "old");
+		CHECK_INT(ingest_commit(g, &f.e), 0);
+	}
+}
+
 static void end_without_commit_leaves_nothing(void)
 {
 	_cleanup_fixture_ struct fixture f;
@@ -307,6 +331,7 @@ static void two_writers_of_the_same_both_succeed(void)
 int main(void)
 {
 	RUN(nothing_has_a_name_before_commit);
+	RUN(the_view_has_what_will_be_committed_and_what_is);
 	RUN(end_without_commit_leaves_nothing);
 	RUN(empty_object_is_an_object);
 	RUN(stream_keeps_every_byte_and_makes_holes);
