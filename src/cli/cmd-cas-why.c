@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "base/error.h"
 #include "cli/cmd.h"
 #include "cli/print.h"
 

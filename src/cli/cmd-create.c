@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 
-#include "base/error.h"
 #include "cli/cmd.h"
 #include "cli/options.h"
 #include "cli/progress.h"

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <syslog.h>
 
-#include "base/clock.h"
 #include "base/json.h"
 #include "image/images-internal.h"
 #include "store/ref.h"
