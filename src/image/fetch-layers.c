@@ -21,8 +21,9 @@
 
 #include "base/io.h"
 
-/* As many at once as skopeo and podman take. */
-#define AT_ONCE 6u
+/* More than most images have: each is asked for while others come already, as an answer
+ * takes a round trip, but none is asked for while the end of another is waited for. */
+#define AT_ONCE 16u
 
 /* The most that an ordinary user gets: fewer changes between its two ends. */
 #define PIPE_SIZE (1 << 20)

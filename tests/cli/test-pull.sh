@@ -33,13 +33,13 @@ refused() {
 	is "$(left "$fault")" '' 'what is left'
 }
 
-# Eight are more than come at once.
+# Eighteen are more than come at once.
 every_layer_arrives_and_is_kept_as_it_was_sent() {
 	pull none
 	status 0
 	is "$(sort "$T/asked" | uniq -d)" '' 'what was asked for twice'
-	is "$(wc -l <"$T/asked")" 9 'blobs that were asked for'
-	is "$(find "$T/none/cas/refs/layers" -type f | wc -l)" 8
+	is "$(wc -l <"$T/asked")" 19 'blobs that were asked for'
+	is "$(find "$T/none/cas/refs/layers" -type f | wc -l)" 18
 	is "$(find "$T/none/rootfs" -name '*.erofs' | wc -l)" 1
 	VOLT_ROOT=$T/none run volt cas verify
 	status 0
@@ -85,7 +85,7 @@ a_skopeo_that_is_killed_is_said() {
 	local pid skopeo
 	VOLT_ROOT=$T/stalled "$VOLT" pull --tls-verify=false "127.0.0.1:$port/stalled:v1" >"$T/out" 2>"$T/err" &
 	pid=$!
-	wait_for 30 sh -c "[ \"\$(grep -c ^stalled '$T/asked')\" -ge 7 ]"
+	wait_for 30 sh -c "[ \"\$(grep -c ^stalled '$T/asked')\" -ge 17 ]"
 	skopeo=$(pgrep -P $pid skopeo)
 	kill -9 "$skopeo"
 	wait $pid
@@ -100,7 +100,7 @@ a_pull_that_is_killed_leaves_nothing_for_long() {
 	: >"$T/asked"
 	VOLT_ROOT=$T/killed "$VOLT" pull --tls-verify=false "127.0.0.1:$port/stalled:v1" >"$T/out" 2>"$T/err" &
 	pid=$!
-	wait_for 30 sh -c "[ \"\$(grep -c ^stalled '$T/asked')\" -ge 7 ]"
+	wait_for 30 sh -c "[ \"\$(grep -c ^stalled '$T/asked')\" -ge 17 ]"
 	skopeo=$(pgrep -P $pid skopeo)
 	kill -9 $pid
 	wait $pid
