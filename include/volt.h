@@ -472,6 +472,9 @@ int volt_machine_create(struct volt_ctx *ctx, const char *spec, const char *opti
  * @ret:  to be given to volt_machine_free()
  * @e:    why it failed
  *
+ * It may be removed while it is open. To stop it and to remove it succeeds then, to wait for it
+ * gives its exit status; all else fails with -EIDRM.
+ *
  * Return: 0 or a negative errno; -ENOENT where there is none, -EEXIST where several have
  * ids that begin so.
  * Since: 0.1

@@ -132,6 +132,7 @@ struct dirent *dir_next(DIR *d)
  * thousand. So what lies deeper than this is moved up into the top directory, where the
  * walk comes upon it again. */
 #define REMOVE_DEPTH_MAX 32
+#define REMOVE_TRIES     100
 
 struct removal {
 	dev_t dev;
@@ -227,6 +228,7 @@ static int remove_entry(struct removal *rm, int dirfd, const char *name, int dep
 int remove_tree_at(int dirfd, const char *name)
 {
 	struct removal rm = { .top = -1 };
+	int r, tries = REMOVE_TRIES;
 	struct stat st;
 
 	if (!path_is_name(name))
@@ -234,7 +236,11 @@ int remove_tree_at(int dirfd, const char *name)
 	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : -errno;
 	rm.dev = st.st_dev;
-	return remove_entry(&rm, dirfd, name, 0);
+	/* Who had it open may put a file where none was any more. */
+	do
+		r = remove_entry(&rm, dirfd, name, 0);
+	while ((r == -ENOTEMPTY || r == -EEXIST) && --tries > 0);
+	return r;
 }
 
 const char *path_base(const char *path)

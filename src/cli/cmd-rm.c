@@ -9,7 +9,7 @@
 /* As podman's. */
 static int status(int r)
 {
-	return r == -ENOENT ? 1 : r == -EBUSY ? 2 : EXIT_VOLT;
+	return r == -ENOENT || r == -EIDRM ? 1 : r == -EBUSY ? 2 : EXIT_VOLT;
 }
 
 static struct selection sel = { .command = "rm",

@@ -154,18 +154,22 @@ static int do_one(const struct each *each, const char *name, struct volt_error *
 {
 	const struct selection *s = each->s;
 	struct volt_machine *m = NULL;
+	bool gone;
 	int r;
 
 	r = volt_machine_open(each->ctx, name, &m, e);
+	gone = r == -ENOENT;
+	if (r == 0) {
+		r = each->fn(m, name, each->data, e);
+		gone = r == -EIDRM;
+	}
+	volt_machine_free(m);
 	/* One that has gone since it was listed is none that was asked for. What can be no
 	 * machine's name was not meant. */
-	if (r == -ENOENT && (s->ignore || s->all || s->filter) && name_is_valid(name))
+	if (gone && (s->ignore || s->all || s->filter) && name_is_valid(name))
 		return 0;
-	if (r == 0)
-		r = each->fn(m, name, each->data, e);
-	else if (r == -ENOENT && s->other)
+	if (gone && s->other)
 		r = s->other(each->ctx, name, each->data, e);
-	volt_machine_free(m);
 	if (r >= 0) {
 		if (s->print_names)
 			(void)puts(name);

@@ -59,6 +59,7 @@ short volt_attach_events(const struct volt_attach *a)
 static int ended(struct volt_attach *a, const struct attach_event *ev,
 		 struct volt_output *ret, struct volt_error *e)
 {
+	struct state st = { 0 };
 	int r;
 
 	ret->stream = 0;
@@ -66,8 +67,9 @@ static int ended(struct volt_attach *a, const struct attach_event *ev,
 	if (ev->kind == ATTACH_GONE) {
 		r = machine_wait(a->machine->m, &ret->status, e);
 		/* One that removes itself took its record along. */
-		if (r == -ENOENT)
+		if (r == -EIDRM || machine_state(a->machine->m, &st, NULL) == -EIDRM)
 			return fail(e, EPIPE, "the machine's supervisor died");
+		state_done(&st);
 		return r;
 	}
 	return ev->reason[0] ? fail(e, EIO, "%s", ev->reason) : 0;

@@ -57,6 +57,12 @@ int attach_fd(const struct attach *a)
 	return a->fd;
 }
 
+static int not_running(const struct machine *m, struct volt_error *e)
+{
+	return machine_verdict(m, fail(e, ESRCH, "machine '%.12s' is not running", m->id),
+			       e);
+}
+
 int attach_open(struct machine *m, int flags, struct attach **ret, struct volt_error *e)
 {
 	_cleanup_close_ int fd = control_connect(m->env->runfd, m->id);
@@ -64,13 +70,13 @@ int attach_open(struct machine *m, int flags, struct attach **ret, struct volt_e
 	int r;
 
 	if (fd < 0)
-		return fail(e, ESRCH, "machine '%.12s' is not running", m->id);
+		return not_running(m, e);
 	if (!request ||
 	    json_object_set_new(request, "stdin", json_boolean(flags & ATTACH_STDIN)))
 		return fail_oom(e);
 	r = control_call(fd, request, NULL, e);
 	if (r == -EPIPE)
-		return fail(e, ESRCH, "machine '%.12s' is not running", m->id);
+		return not_running(m, e);
 	return r < 0 ? r : attach_new(TAKE_FD(fd), ret, e);
 }
 

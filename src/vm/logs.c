@@ -36,6 +36,7 @@
 #define LINE_MAX_ (OUTLOG_TEXT_MAX + 128)
 
 struct reader {
+	const struct machine *m;
 	const struct logs_options *o;
 	const char *prefix;
 	int dirfd, fd;
@@ -179,21 +180,26 @@ static int advance(struct reader *r, unsigned int first, unsigned int last)
 	return 0;
 }
 
-/* Everything that is there now. The next number is looked for before the last read. */
+/* Everything that is there now. The next number is looked for before the last read. When the
+ * machine is removed meanwhile, what is open is all there is. */
 static int read_all_files(struct reader *r)
 {
-	unsigned int first, last;
+	unsigned int first = 0, last = 0;
 	int d;
 
 	for (;;) {
 		d = outlog_range(r->dirfd, r->prefix, &first, &last);
+		if (d == -ENOENT && r->fd >= 0)
+			return read_to_end(r);
 		if (d == 0 && r->fd >= 0)
 			d = read_to_end(r);
 		if (d || last <= r->number)
 			return d;
 		d = advance(r, first, last);
-		if (d <= 0)
+		if (d < 0)
 			return d;
+		if (d == 0 && !machine_is_there(r->m))
+			return -ENOENT;
 	}
 }
 
@@ -289,6 +295,7 @@ int machine_logs(struct machine *m, const struct logs_options *o, logs_fn fn, vo
 
 	if (!r)
 		return fail_oom(e);
+	r->m = m;
 	r->o = o;
 	r->prefix = o->streams & LOG_CONSOLE ? "console" : "output";
 	r->dirfd = m->dirfd;
@@ -296,6 +303,11 @@ int machine_logs(struct machine *m, const struct logs_options *o, logs_fn fn, vo
 	r->fn = fn;
 	r->data = data;
 	d = run(m, r);
+	/* Of one that is gone nothing was seen, rather than that it had nothing to say. */
+	if (d == 0 && r->fd < 0 && !machine_is_there(m))
+		d = -ENOENT;
 	closep(&r->fd);
-	return d < 0 ? fail_code(e, d, "read the log of machine '%.12s'", m->id) : d;
+	if (d < 0)
+		d = fail_code(e, d, "read the log of machine '%.12s'", m->id);
+	return d == -ENOENT ? machine_verdict(m, d, e) : d;
 }

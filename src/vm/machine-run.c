@@ -34,6 +34,11 @@ static bool is_of_another_boot(const struct state *st)
 	return st->boot_id[0] && boot_id(boot) == 0 && strcmp(boot, st->boot_id) != 0;
 }
 
+static bool has_ended(const struct state *st)
+{
+	return st->status == STATUS_EXITED || st->status == STATUS_FAILED;
+}
+
 int machine_finish_dead(struct machine *m, struct volt_error *e)
 {
 	struct undo_where w = { m->env->runfd, m->id, false };
@@ -41,7 +46,7 @@ int machine_finish_dead(struct machine *m, struct volt_error *e)
 	bool ended;
 
 	TRY(state_read(m->dirfd, &st, e));
-	ended = st.status == STATUS_EXITED || st.status == STATUS_FAILED;
+	ended = has_ended(&st);
 	if (st.status == STATUS_CREATED || (ended && !st.rm))
 		return 0;
 	w.rebooted = is_of_another_boot(&st);
@@ -55,19 +60,16 @@ int machine_finish_dead(struct machine *m, struct volt_error *e)
 					      : "its supervisor was killed");
 		TRY(state_write(m->dirfd, &st, e));
 	}
-	return st.rm ? machine_erase(m, st.name, e) : 0;
+	return st.rm ? machine_erase(m, &st, e) : 0;
 }
 
 int machine_repair(struct machine *m, struct volt_error *e)
 {
-	_cleanup_close_ int lock =
-		lock_open(m->dirfd, MACHINE_LOCK, LOCK_EXCLUSIVE, false);
+	_cleanup_close_ int lock = machine_lock(m, false, e);
 
-	if (lock == -EAGAIN || lock == -ENOENT)
+	if (lock == -EAGAIN || lock == -EIDRM)
 		return 0; /* somebody lives, or has just removed it */
-	if (lock < 0)
-		return fail_code(e, lock, "lock machine '%.12s'", m->id);
-	return machine_finish_dead(m, e);
+	return lock < 0 ? lock : machine_finish_dead(m, e);
 }
 
 /* --- asking the supervisor --- */
@@ -112,7 +114,7 @@ int machine_check_stopped(struct machine *m, struct volt_error *e)
 		TRY(machine_state(m, &st, e));
 		if (lock_test(m->dirfd, MACHINE_LOCK) != 1)
 			return 0;
-		if (st.status != STATUS_EXITED && st.status != STATUS_FAILED)
+		if (!has_ended(&st))
 			break;
 		(void)poll(NULL, 0, LOOK_WAIT_MS);
 	}
@@ -159,9 +161,14 @@ static int not_running(struct machine *m, struct volt_error *e)
 {
 	_cleanup_(state_done) struct state st = { 0 };
 
+	int r;
+
 	TRY(machine_repair(m, e));
-	if (machine_state(m, &st, NULL) < 0)
-		return fail(e, ESRCH, "machine '%.12s' is not running", m->id);
+	r = machine_state(m, &st, e);
+	if (r < 0)
+		return r == -EIDRM
+			       ? r
+			       : fail(e, ESRCH, "machine '%.12s' is not running", m->id);
 	return fail(e, ESRCH, "machine '%s' is not running: it is %s", st.name,
 		    status_text(st.status));
 }
@@ -180,9 +187,26 @@ int machine_pause(struct machine *m, bool on, struct volt_error *e)
 	return r == -ESRCH ? not_running(m, e) : r;
 }
 
-int machine_wait(struct machine *m, int *ret_code, struct volt_error *e)
+/* Of a machine that nobody supervises: its record has it, or what was left by who removed
+ * that. */
+static int read_exit_code(struct machine *m, int watch, int64_t *ret,
+			  struct volt_error *e)
 {
 	_cleanup_(state_done) struct state st = { 0 };
+	int r = machine_state(m, &st, e), left = machine_left_status(watch);
+
+	if (r == -EIDRM && left >= 0)
+		r = 0;
+	else
+		left = st.exit_code;
+	if (r == 0)
+		*ret = left;
+	return r;
+}
+
+int machine_wait(struct machine *m, int *ret_code, struct volt_error *e)
+{
+	_cleanup_close_ int watch = machine_watch_status(m);
 	json_auto_t *reply = NULL;
 	int64_t code = 0;
 	int r;
@@ -190,17 +214,23 @@ int machine_wait(struct machine *m, int *ret_code, struct volt_error *e)
 	r = ask(m, control_request("wait"), &reply, e);
 	if (r == 0)
 		r = json_get_int(reply, "exit_code", 0, 255, &code, e);
-	if (r == -ESRCH) {
-		TRY(machine_state(m, &st, e));
-		code = st.exit_code;
-		r = 0;
-	}
+	if (r == -ESRCH)
+		r = read_exit_code(m, watch, &code, e);
 	if (r == 0)
 		*ret_code = (int)code;
 	return r;
 }
 
 /* --- removing --- */
+
+/* Its lock is ours; @before is what was known when it may yet have run. */
+static int erase_dead(struct machine *m, const struct state *before, struct volt_error *e)
+{
+	_cleanup_(state_done) struct state st = { 0 };
+
+	(void)machine_finish_dead(m, NULL);
+	return machine_erase(m, state_read(m->dirfd, &st, NULL) < 0 ? before : &st, e);
+}
 
 int machine_remove(struct machine *m, bool force, struct volt_error *e)
 {
@@ -209,13 +239,11 @@ int machine_remove(struct machine *m, bool force, struct volt_error *e)
 	int r;
 
 	r = state_read(m->dirfd, &st, e);
-	if (r == -ENOENT)
+	if (r < 0 && !machine_is_there(m))
 		return 0; /* another was faster */
 	if (r < 0 && !force)
 		return fail_in(e, r, "remove machine '%.12s'", m->id);
-	lock = lock_open(
-		m->dirfd, MACHINE_LOCK, LOCK_EXCLUSIVE,
-		r == 0 && (st.status == STATUS_EXITED || st.status == STATUS_FAILED));
+	lock = machine_lock(m, r == 0 && has_ended(&st), e);
 	if (lock == -EAGAIN && !force)
 		return fail(e, EBUSY,
 			    "machine '%s' is %s: stop it before removing it, or force it",
@@ -223,14 +251,11 @@ int machine_remove(struct machine *m, bool force, struct volt_error *e)
 	if (lock == -EAGAIN) {
 		r = machine_kill(m, SIGKILL, e);
 		/* Without that it would go on, and we would wait, for ever. */
-		if (r < 0 && r != -ESRCH)
+		if (r < 0 && r != -ESRCH && r != -EIDRM)
 			return r;
-		lock = lock_open(m->dirfd, MACHINE_LOCK, LOCK_EXCLUSIVE, true);
+		lock = machine_lock(m, true, e);
 	}
 	if (lock < 0)
-		return lock == -ENOENT
-			       ? 0
-			       : fail_code(e, lock, "lock machine '%.12s'", m->id);
-	(void)machine_finish_dead(m, NULL);
-	return machine_erase(m, st.name ? st.name : "", e);
+		return lock == -EIDRM ? 0 : lock;
+	return erase_dead(m, &st, e);
 }

@@ -177,7 +177,9 @@ static int read_report(struct machine *m, int fd, int *ret_status, struct volt_e
 		return 0;
 	if (ret_status)
 		*ret_status = report.exit_status;
-	return fail(e, report.e.code, "%s", report.e.msg);
+	(void)fail(e, report.e.code, "%s", report.e.msg);
+	/* What it says of others it says by their ids. */
+	return report.e.code == EIDRM ? machine_verdict(m, -EIDRM, e) : -report.e.code;
 }
 
 static int prepare(struct machine *m, struct starting *s, struct volt_error *e)
@@ -187,15 +189,23 @@ static int prepare(struct machine *m, struct starting *s, struct volt_error *e)
 	return s->handover < 0 ? s->handover : 0;
 }
 
+static int launch(struct machine *m, const struct start_options *o, struct starting *s,
+		  struct volt_error *e)
+{
+	TRY(prepare(m, s, e));
+	TRY(open_ends(m, o, s, e));
+	return spawn_supervisor(m, o, s, e);
+}
+
 static int try_start(struct machine *m, const struct start_options *o, int *ret_status,
 		     struct volt_error *e)
 {
 	_cleanup_(starting_done) struct starting s = STARTING_INIT;
-	int r;
+	int r = launch(m, o, &s, e);
 
-	TRY(prepare(m, &s, e));
-	TRY(open_ends(m, o, &s, e));
-	TRY(spawn_supervisor(m, o, &s, e));
+	/* From here on its supervisor knows: one that is gone may have been removed by that. */
+	if (r < 0)
+		return machine_verdict(m, r, e);
 	(void)close(TAKE_FD(s.status_write));
 	if (s.attach_theirs >= 0)
 		(void)close(TAKE_FD(s.attach_theirs));
@@ -240,7 +250,9 @@ static int try_become(struct machine *m, const struct start_options *o,
 	int r;
 
 	own.foreground = true;
-	TRY(prepare(m, &s, e));
+	r = prepare(m, &s, e);
+	if (r < 0)
+		return machine_verdict(m, r, e);
 	if (command_line(m, &own, &s, &argv, &keep) < 0)
 		return fail_oom(e);
 	r = set_cloexec(&keep, 0);

@@ -87,6 +87,11 @@ static struct machine *machine_new(const struct vm_env *env)
 	return m;
 }
 
+static void set_who(struct machine *m, const char *who)
+{
+	(void)snprintf(m->who, sizeof(m->who), "%s", who);
+}
+
 /* --- names --- */
 
 /* The id a name belongs to; -ENOENT. */
@@ -239,6 +244,7 @@ int machine_create(const struct vm_env *env, struct spec *s, struct machine **re
 		return r;
 	}
 	memcpy(m->id, s->id, sizeof(m->id));
+	set_who(m, s->name);
 	*ret = TAKE_PTR(m);
 	return 0;
 }
@@ -259,10 +265,11 @@ int machine_open_id(const struct vm_env *env, const char *id, struct machine **r
 	if (m->machines < 0)
 		return m->machines;
 	memcpy(m->id, id, sizeof(m->id));
+	(void)snprintf(m->who, sizeof(m->who), "%.12s", id);
 	m->dirfd =
 		openat(m->machines, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (m->dirfd < 0)
-		return errno == ENOENT ? fail(e, ENOENT, "no machine '%.12s'", id)
+		return errno == ENOENT ? fail(e, EIDRM, "no machine '%.12s'", id)
 				       : fail_errno(e, "open machine '%.12s'", id);
 	*ret = TAKE_PTR(m);
 	return 0;
@@ -319,7 +326,11 @@ int machine_open(const struct vm_env *env, const char *who, struct machine **ret
 		return fail_code(e, r, "find machine '%s'", who);
 	r = machine_open_id(env, id, ret, e);
 	/* A claim without a machine is not a machine. */
-	return r == -ENOENT ? fail(e, ENOENT, "no machine '%s'", who) : r;
+	if (r == -EIDRM)
+		return fail(e, ENOENT, "no machine '%.130s'", who);
+	if (r == 0)
+		set_who(*ret, who);
+	return r;
 }
 
 int machine_spec(struct machine *m, const struct spec **ret, struct volt_error *e)
@@ -332,7 +343,8 @@ int machine_spec(struct machine *m, const struct spec **ret, struct volt_error *
 		if (r == 0)
 			r = spec_parse(j, SPEC_STORED, &m->spec, e);
 		if (r < 0)
-			return fail_in(e, r, "machine '%.12s'", m->id);
+			return machine_verdict(m, fail_in(e, r, "machine '%.12s'", m->id),
+					       e);
 	}
 	*ret = m->spec;
 	return 0;
@@ -364,7 +376,7 @@ int machine_state(struct machine *m, struct state *ret, struct volt_error *e)
 		r = state_read(m->dirfd, &st, e);
 	}
 	if (r < 0)
-		return fail_in(e, r, "machine '%.12s'", m->id);
+		return machine_verdict(m, fail_in(e, r, "machine '%.12s'", m->id), e);
 	*ret = st;
 	st = (struct state){ 0 };
 	return 0;
@@ -508,7 +520,7 @@ static int list_dir(const struct vm_env *env, int machines, DIR *d,
 		if (!is_id(de->d_name))
 			continue;
 		r = list_one(env, machines, de->d_name, &st, &why);
-		if (r < 0 && r != -ENOENT)
+		if (r < 0 && r != -ENOENT && r != -EIDRM)
 			log_line(env->log, 4, "%s", why.msg);
 		if (r < 0)
 			continue;
@@ -553,7 +565,7 @@ int machine_list(const struct vm_env *env, struct machine_list *ret, struct volt
 
 /* --- removing --- */
 
-int machine_erase(struct machine *m, const char *name, struct volt_error *e)
+int machine_erase(struct machine *m, const struct state *st, struct volt_error *e)
 {
 	_cleanup_close_ int lock = machines_lock(m->machines, e);
 	char tmp[TMP_NAME_SIZE];
@@ -561,6 +573,7 @@ int machine_erase(struct machine *m, const char *name, struct volt_error *e)
 
 	if (lock < 0)
 		return lock;
+	machine_leave_status(m, st);
 	r = tmp_name(tmp);
 	if (r == 0 && renameat(m->machines, m->id, m->machines, tmp) < 0)
 		r = errno == ENOENT ? 0 : -errno;
@@ -568,7 +581,7 @@ int machine_erase(struct machine *m, const char *name, struct volt_error *e)
 		r = sync_dir(m->machines);
 	if (r < 0)
 		return fail_code(e, r, "remove machine '%.12s'", m->id);
-	name_release(m->machines, name, m->id);
+	name_release(m->machines, st->name ? st->name : "", m->id);
 	r = remove_tree_at(m->machines, tmp);
 	return r < 0 ? fail_code(e, r, "remove machine '%.12s'", m->id) : 0;
 }

@@ -15,7 +15,10 @@
  * name, and, while one runs, a supervisor that holds its lock.
  *
  * Every function that finds a machine whose supervisor died first finishes what that
- * supervisor left (machine_repair()), so callers only ever see consistent machines. */
+ * supervisor left (machine_repair()), so callers only ever see consistent machines.
+ *
+ * A machine may be removed while it is open. What is asked of it then fails with -EIDRM, as
+ * what was asked just later would with -ENOENT; to stop and to remove it succeeds. */
 
 struct vm_env {
 	int rootfd;             /* volt's root */
@@ -89,7 +92,8 @@ int machine_kill(struct machine *m, int signal, struct volt_error *e);
 
 int machine_pause(struct machine *m, bool on, struct volt_error *e);
 
-/* Waits until it has ended for good (no restart to come). The code as podman's. */
+/* Waits until it has ended for good (no restart to come). The code as podman's, also of one
+ * that is removed meanwhile. */
 int machine_wait(struct machine *m, int *ret_code, struct volt_error *e);
 
 /* Removes it and all it wrote. Running: -EBUSY unless @force, which kills it first. */

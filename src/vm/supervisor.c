@@ -37,7 +37,6 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/io.h"
-#include "base/lock.h"
 #include "base/path.h"
 #include "vm/internal.h"
 #include "vm/sup.h"
@@ -326,11 +325,11 @@ static int prepare_process(struct sup *s, struct volt_error *e)
 
 static int take_lock(struct sup *s, struct volt_error *e)
 {
-	s->lock = lock_open(s->m->dirfd, MACHINE_LOCK, LOCK_EXCLUSIVE, false);
+	s->lock = machine_lock(s->m, false, e);
 	if (s->lock == -EAGAIN)
 		return fail(e, EALREADY, "machine '%.12s' is already running", s->m->id);
 	if (s->lock < 0)
-		return fail_code(e, s->lock, "lock machine '%.12s'", s->m->id);
+		return s->lock;
 	/* Another supervisor may have died since the caller looked. */
 	return machine_finish_dead(s->m, e);
 }
@@ -483,7 +482,7 @@ static void finish(struct sup *s)
 	s->st.supervisor = 0;
 	save_final(s);
 	if (remove)
-		(void)machine_erase(s->m, s->st.name, NULL);
+		(void)machine_erase(s->m, &s->st, NULL);
 }
 
 static void sup_free(struct sup *s)
