@@ -410,6 +410,21 @@ static int take_all(const struct transfer *t, const struct artifact *a,
 	return ingest_commit(t->ingest, e);
 }
 
+/* The last part of the registry's name for it, as podman calls an image as it was asked for:
+ * what a registry writes into a document is no reason to replace a profile of that name. */
+static int local_name(const struct transfer *t, const char **ret, struct volt_error *e)
+{
+	const char *name = path_base(t->name->repository);
+
+	if (!profile_label_is_valid(name))
+		return fail(e, EINVAL,
+			    "'%s' is not a valid name for a profile: give it one with "
+			    "--name",
+			    name);
+	*ret = name;
+	return 0;
+}
+
 static int pull(struct transfer *t, const char *name, struct digest *ret_digest,
 		struct profile_manifest **ret, struct volt_error *e)
 {
@@ -446,6 +461,8 @@ int profile_pull(const struct profiles *ps, const struct profile_place *from,
 	if (name && !profile_label_is_valid(name))
 		return fail(e, EINVAL, "'%s' is not a valid name for a profile", name);
 	r = transfer_begin(&t, from, e);
+	if (r == 0 && !name)
+		r = local_name(&t, &name, e);
 	if (r == 0)
 		r = pull(&t, name, ret_digest, ret, e);
 	return r < 0 ? fail_in(e, r, "pull '%s'", from->name) : 0;

@@ -58,9 +58,10 @@ struct profile_place {
 int profile_push(const struct profiles *ps, const struct profile_place *to,
 		 const char *ref, struct digest *ret, struct volt_error *e);
 
-/* Fetches what is there ("…@sha256:…" too) and makes it the current version of its name, or
- * of @name. Files that are in the store are not fetched. Unless all of it is as its manifest
- * says, nothing is kept. *@ret_digest is that of the registry's manifest. */
+/* Fetches what is there ("…@sha256:…" too) and makes it the current version of @name (NULL:
+ * the last part of the place's name). Files that are in the store are not fetched. Unless all
+ * of it is as its manifest says, nothing is kept. *@ret_digest is that of the registry's
+ * manifest. */
 int profile_pull(const struct profiles *ps, const struct profile_place *from,
 		 const char *name, struct digest *ret_digest,
 		 struct profile_manifest **ret, struct volt_error *e);

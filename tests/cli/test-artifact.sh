@@ -90,7 +90,7 @@ files_that_are_held_are_not_fetched() {
 	mv "$T/registry/docker/registry/v2/blobs/sha256/${blob:0:2}/$blob/data" "$T/data"
 	elsewhere qemu pull -q --tls-verify=false --name other "$place:again"
 	status 0
-	elsewhere qemu pull -q --tls-verify=false "$place:next"
+	elsewhere qemu pull -q --tls-verify=false --name next "$place:next"
 	status 0
 	elsewhere qemu verify next
 	status 0
@@ -176,10 +176,30 @@ hostile_documents_are_refused() {
 	refused "'lib/../x' is not a path"
 	hostile . '.objects["lib/libx.so.1"] = "../../../../etc/shadow"'
 	refused 'config'
-	hostile . '.profile = "../up"'
-	refused "'../up' is not a valid name"
 	hostile . 'del(.objects)'
 	refused 'has 0 objects'
+}
+
+# A registry's document does not choose which of the user's profiles is replaced.
+its_name_is_what_was_asked_for() {
+	hostile . '.profile = "kvm-linux"'
+	elsewhere qemu pull -q --tls-verify=false "$place:bad"
+	status 0
+	elsewhere qemu ls -q
+	stdout_like '^small'
+	unlike "$(cat "$T/out")" 'kvm-linux'
+	hostile . '.profile = "../up"'
+	elsewhere qemu pull -q --tls-verify=false "$place:bad"
+	status 0
+	elsewhere qemu ls -q
+	unlike "$(cat "$T/out")" 'up'
+	volt qemu push -q --tls-verify=false small "${place%/*}/a_b.c:v1" >/dev/null
+	elsewhere qemu pull -q --tls-verify=false --name named "${place%/*}/a_b.c:v1"
+	status 0
+	elsewhere qemu pull -q --tls-verify=false "${place%/*}/a-0123456789ab:v1"
+	status 125
+	one_line_error "'a-0123456789ab' is not a valid name for a profile: give it one with --name"
+	rm -rf "$T/second"
 }
 
 sizes_are_believed_of_nobody() {
@@ -265,6 +285,7 @@ tap_run \
 	files_that_are_held_are_not_fetched \
 	a_profile_is_no_image_nor_an_image_a_profile \
 	hostile_documents_are_refused \
+	its_name_is_what_was_asked_for \
 	sizes_are_believed_of_nobody \
 	blobs_that_are_missing_or_changed_are_refused \
 	what_was_not_announced_is_not_taken \
