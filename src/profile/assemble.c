@@ -210,7 +210,7 @@ static int take_away(int trees, const char *name, const char *tree)
 }
 
 int profile_disassemble(const struct profiles *ps, const struct profile_manifest *m,
-			bool force, struct volt_error *e)
+			bool force, struct disassembled *ret, struct volt_error *e)
 {
 	_cleanup_close_ int trees = trees_open(ps, e), lock = -1;
 	char tree[PROFILE_TREE_SIZE];
@@ -229,7 +229,19 @@ int profile_disassemble(const struct profiles *ps, const struct profile_manifest
 	r = take_away(trees, m->name, tree);
 	if (r < 0)
 		return fail_code(e, r, "remove the directory 'qemu/%s'", tree);
-	/* Or who assembles it again would share a lock with those who have the old one. */
-	tree_lock_remove(trees, TREE_LOCK_USE, tree);
+	ret->lock = TAKE_FD(lock);
+	ret->trees = TAKE_FD(trees);
 	return 0;
+}
+
+void profile_disassembled(struct disassembled *d, const struct profile_manifest *m)
+{
+	char tree[PROFILE_TREE_SIZE];
+
+	/* Or who assembles it again would share a lock with those who have the old one. */
+	if (d->trees >= 0)
+		tree_lock_remove(d->trees, TREE_LOCK_USE, profile_tree_name(m, tree));
+	closep(&d->trees);
+	closep(&d->lock);
+	*d = (struct disassembled)DISASSEMBLED_INIT;
 }

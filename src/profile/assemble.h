@@ -36,6 +36,15 @@ int profile_link_current(const struct profiles *ps, const struct profile_manifes
 
 bool profile_is_assembled(const struct profiles *ps, const struct profile_manifest *m);
 
-/* Takes the tree away; -EBUSY while somebody has it open, unless @force. */
+/* Takes the tree away; -EBUSY while somebody has it open, unless @force. Nobody opens or makes
+ * it again until profile_disassembled() ends @ret, except where it was taken by force. */
+struct disassembled {
+	int trees, lock;
+};
+#define DISASSEMBLED_INIT               \
+	{                               \
+		.trees = -1, .lock = -1 \
+	}
 int profile_disassemble(const struct profiles *ps, const struct profile_manifest *m,
-			bool force, struct volt_error *e);
+			bool force, struct disassembled *ret, struct volt_error *e);
+void profile_disassembled(struct disassembled *d, const struct profile_manifest *m);

@@ -183,6 +183,25 @@ static int assemble(const struct profiles *ps, const struct profile_manifest *m,
 	return r;
 }
 
+/* It was removed while this process waited for its lock, with the manifest already read: then
+ * nobody would ever remove the tree. Once the lock is held and the ref there, both stay. */
+static int check_recorded(const struct profiles *ps, const struct profile_manifest *m,
+			  struct assembled *tree, struct volt_error *e)
+{
+	struct disassembled d = DISASSEMBLED_INIT;
+	_cleanup_free_ char *ref = NULL;
+	char name[PROFILE_TREE_SIZE];
+
+	if (profile_find(ps, profile_tree_name(m, name), &ref, NULL) != -ENOENT)
+		return 0;
+	closep(&tree->root);
+	closep(&tree->lock);
+	*tree = (struct assembled)ASSEMBLED_INIT;
+	if (profile_disassemble(ps, m, false, &d, NULL) == 0)
+		profile_disassembled(&d, m);
+	return fail(e, ENOENT, "profile '%s' has just been removed", name);
+}
+
 int profile_assemble_new(const struct profiles *ps, const struct profile_manifest *m,
 			 char **ret_ref, struct volt_error *e)
 {
@@ -198,6 +217,8 @@ int profile_assemble_new(const struct profiles *ps, const struct profile_manifes
 	r = profile_find(ps, profile_tree_name(m, tree), &ref, e);
 	if (r >= 0)
 		r = assemble(ps, m, &a, e);
+	if (r >= 0)
+		r = check_recorded(ps, m, &a, e);
 	closep(&a.root);
 	closep(&a.lock);
 	if (r >= 0)
@@ -225,6 +246,8 @@ static int make(const struct profiles *ps, const struct profile_wish *w,
 		r = build(ps, w, &m, e);
 	if (r >= 0)
 		r = assemble(ps, m, ret_tree, e);
+	if (r >= 0)
+		r = check_recorded(ps, m, ret_tree, e);
 	if (r >= 0)
 		*ret = TAKE_PTR(m);
 	return r;

@@ -58,30 +58,44 @@ static int64_t age(const struct profile_manifest *m)
 	return clock_parse(m->created_at, &t) < 0 ? 0 : t;
 }
 
+/* One that cannot be read is named, with @why, and the others are no worse for it. */
+static int read_or_name(const struct profiles *ps, const char *ref,
+			struct profile_manifest **ret, struct volt_error *why)
+{
+	int r = profile_read(ps, ref, ret, why);
+
+	if (r < 0 && r != -ENOMEM)
+		log_line(ps->log, 4, "profile '%s' is left out: %s", ref, why->msg);
+	return r;
+}
+
 /* The one made last, among refs that no tag chooses from: of a store written by others. */
 static int find_newest(const struct profiles *ps, const char *name,
 		       const struct strv *refs, char **ret, struct volt_error *e)
 {
 	_cleanup_free_ char *best = NULL;
+	struct volt_error why = { 0 };
 	int64_t when = 0;
 	int r = 0;
 
-	for (size_t i = 0; i < refs->n && r >= 0; i++) {
+	for (size_t i = 0; i < refs->n && r != -ENOMEM; i++) {
 		_cleanup_(profile_manifest_freep) struct profile_manifest *m = NULL;
 
 		if (!is_version(refs->v[i], name))
 			continue;
-		r = profile_read(ps, refs->v[i], &m, e);
+		r = read_or_name(ps, refs->v[i], &m, &why);
 		if (!m || (best && age(m) <= when))
 			continue;
 		free(best);
 		best = strdup(refs->v[i]);
 		when = age(m);
 		if (!best)
-			r = fail_oom(e);
+			r = -ENOMEM;
 	}
-	if (r < 0)
-		return r;
+	if (r == -ENOMEM)
+		return fail_oom(e);
+	if (!best && why.code)
+		return fail(e, why.code, "%s", why.msg);
 	if (!best)
 		return fail(e, ENOENT, "no profile '%s' in the store", name);
 	*ret = TAKE_PTR(best);
@@ -246,13 +260,9 @@ static int list_one(const struct profiles *ps, const char *ref, struct profile_l
 
 	if (!label)
 		return 0;
-	r = profile_read(ps, ref, &v->m, &why);
-	if (r == -ENOMEM)
-		return r;
-	if (r < 0) {
-		log_line(ps->log, 4, "profile '%s' is left out: %s", ref, why.msg);
-		return 0;
-	}
+	r = read_or_name(ps, ref, &v->m, &why);
+	if (r < 0)
+		return r == -ENOMEM ? r : 0;
 	l->n++;
 	v->ref = strdup(ref);
 	if (!v->ref)
@@ -299,22 +309,34 @@ void profile_list_done(struct profile_list *l)
 
 /* -- removing ---------------------------------------------------------------------- */
 
+static int remove_ref(const struct profiles *ps, const char *name, const char *ref,
+		      struct volt_error *e)
+{
+	_cleanup_free_ char *tagged = NULL;
+	int r = 0;
+
+	if (ref_tag_read(ps->store, name, &tagged, NULL) == 0 && strcmp(tagged, ref) == 0)
+		r = ref_tag_remove(ps->store, name, e);
+	return r < 0 ? r : ref_remove(ps->store, NULL, ref, e);
+}
+
 /* The order matters to whoever comes after a crash: what is left without the tag, the tree
- * or both is a version that can still be found, assembled and removed. */
+ * or both is a version that can still be found, assembled and removed. The tree's lock is
+ * held to the end, and who gets it then looks for the ref (resolve.c): otherwise a start in
+ * between would leave a tree of nobody's. */
 int profile_remove(const struct profiles *ps, const char *ref, bool force,
 		   struct volt_error *e)
 {
 	_cleanup_(profile_manifest_freep) struct profile_manifest *m = NULL;
-	_cleanup_free_ char *tagged = NULL;
+	struct disassembled d = DISASSEMBLED_INIT;
 	int r;
 
 	r = profile_read(ps, ref, &m, e);
 	if (r >= 0)
-		r = profile_disassemble(ps, m, force, e);
+		r = profile_disassemble(ps, m, force, &d, e);
 	if (r < 0)
 		return r;
-	if (ref_tag_read(ps->store, m->name, &tagged, NULL) == 0 &&
-	    strcmp(tagged, ref) == 0)
-		r = ref_tag_remove(ps->store, m->name, e);
-	return r < 0 ? r : ref_remove(ps->store, NULL, ref, e);
+	r = remove_ref(ps, m->name, ref, e);
+	profile_disassembled(&d, m);
+	return r;
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <sys/wait.h>
+
 #include "profile-lib.h"
+#include "profile/tree.h"
 
 static const struct profile_wish kvm_linux = { .name = PROFILE_KVM_LINUX };
 
@@ -401,6 +404,108 @@ static void a_profile_in_use_is_not_removed(void)
 	CHECK_INT(count_entries(&f, "cas/objects"), 0);
 }
 
+/* A lock that is held by its descriptor, which is not for children. */
+static int held = -1;
+
+/* Runs @f in a process of its own that soon sleeps, or ends. */
+static pid_t begin(int (*f)(const struct profiles *ps, const char *ref),
+		   const struct profiles *ps, const char *ref)
+{
+	char path[64], state = 0;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(close(held) == 0 && f(ps, ref) == 0 ? 0 : 1);
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	while (pid > 0 && state != 'S' && state != 'Z') {
+		FILE *file = fopen(path, "re");
+
+		if (!file || fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
+			state = 'Z';
+		if (file)
+			(void)fclose(file);
+	}
+	return pid;
+}
+
+static int end(pid_t pid)
+{
+	int status = -1;
+
+	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status)
+								    : -1;
+}
+
+static int remove_it(const struct profiles *ps, const char *ref)
+{
+	return profile_remove(ps, ref, false, NULL);
+}
+
+static int resolve_it(const struct profiles *ps, const char *ref)
+{
+	const struct profile_wish w = { .name = PROFILE_KVM_LINUX,
+					.arch = profile_arch_find("x86_64"),
+					.given = ref };
+	_cleanup_(profile_freep) struct profile *p = NULL;
+
+	return profile_resolve(ps, &w, &p, NULL);
+}
+
+/* The one who removes has the tree's lock and waits here for that of qemu/; the one who starts
+ * has read the manifest and waits for the tree's. */
+static void a_start_while_it_is_removed_leaves_no_tree(void)
+{
+	_cleanup_manifest_ struct profile_manifest *m = NULL;
+	_cleanup_free_ char *ref = NULL;
+	_cleanup_fixture_ struct fixture f;
+	_cleanup_close_ int trees = -1;
+	struct profiles ps;
+	pid_t remover, starter;
+
+	CHECK(fixture_open(&f));
+	ps = profiles_of(&f);
+	CHECK(write_profile(&f, "one", "A"));
+	CHECK_INT(store_profile(&f, "kvm-linux", "one", &m), 0);
+	CHECK_INT(profile_find(&ps, "kvm-linux", &ref, &f.e), 0);
+	trees = trees_open(&ps, &f.e);
+	held = trees_lock(trees, true);
+	CHECK(trees >= 0 && held >= 0);
+	remover = begin(remove_it, &ps, ref);
+	starter = begin(resolve_it, &ps, ref);
+	closep(&held);
+	CHECK_INT(end(remover), 0);
+	CHECK_INT(end(starter), 1);
+	CHECK_INT(profile_find(&ps, ref, &(char *){ NULL }, &f.e), -ENOENT);
+	CHECK(!profile_is_assembled(&ps, m));
+}
+
+/* The one who starts has read the manifest and waits to make the tree. */
+static void a_tree_made_after_its_profile_is_gone_goes_too(void)
+{
+	_cleanup_manifest_ struct profile_manifest *m = NULL;
+	_cleanup_free_ char *ref = NULL;
+	_cleanup_fixture_ struct fixture f;
+	_cleanup_close_ int trees = -1;
+	char tree[PROFILE_TREE_SIZE];
+	struct profiles ps;
+	pid_t starter;
+
+	CHECK(fixture_open(&f));
+	ps = profiles_of(&f);
+	CHECK(write_profile(&f, "one", "A"));
+	CHECK_INT(store_profile(&f, "kvm-linux", "one", &m), 0);
+	CHECK_INT(profile_find(&ps, "kvm-linux", &ref, &f.e), 0);
+	trees = trees_open(&ps, &f.e);
+	held = tree_lock(trees, TREE_LOCK_MAKE, profile_tree_name(m, tree),
+			 LOCK_EXCLUSIVE, true);
+	CHECK(trees >= 0 && held >= 0);
+	starter = begin(resolve_it, &ps, ref);
+	CHECK_INT(profile_remove(&ps, ref, false, &f.e), 0);
+	closep(&held);
+	CHECK_INT(end(starter), 1);
+	CHECK(!profile_is_assembled(&ps, m));
+}
+
 static void by_force_it_is_removed_and_can_be_made_again(void)
 {
 	_cleanup_manifest_ struct profile_manifest *m = NULL, *again = NULL;
@@ -436,6 +541,8 @@ int main(void)
 	RUN(a15_the_tag_decides_and_names_are_matched_whole);
 	RUN(a18_what_a_profile_cannot_do_is_said_before_it_starts);
 	RUN(a_profile_in_use_is_not_removed);
+	RUN(a_start_while_it_is_removed_leaves_no_tree);
+	RUN(a_tree_made_after_its_profile_is_gone_goes_too);
 	RUN(by_force_it_is_removed_and_can_be_made_again);
 	return tap_done();
 }

@@ -240,9 +240,12 @@ static void a_flat_store_written_by_others_works(void)
 				   "new"));
 	CHECK(put_foreign_manifest(&f, "kvm-linux-debug-11111111", "2026-01-01T00:00:00Z",
 				   "debug"));
+	/* One that cannot be read is left out. */
+	CHECK_INT(write_below(&f, "cas/refs/kvm-linux-22222222.json", "{", 0644), 0);
 	/* No tag: the one made last, A15, not the first or the last of the names. */
 	CHECK_INT(profile_find(&ps, "kvm-linux", &ref, &f.e), 0);
 	CHECK_STR(ref, "kvm-linux-00000000");
+	CHECK_INT(unlinkat(f.root, "cas/refs/kvm-linux-22222222.json", 0), 0);
 	CHECK_INT(profile_resolve(&ps, &w, &p, &f.e), 0);
 	CHECK_STR(p->name, "kvm-linux");
 	CHECK_STR(p->version, "8.2.0");
