@@ -243,6 +243,21 @@ int remove_tree_at(int dirfd, const char *name)
 	return r;
 }
 
+int reopen_regular(int fd)
+{
+	char path[64];
+	struct stat st;
+	int r;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -ENOTSUP;
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	r = open(path, O_RDONLY | O_CLOEXEC);
+	return r < 0 ? -errno : r;
+}
+
 const char *path_base(const char *path)
 {
 	const char *slash = strrchr(path, '/');

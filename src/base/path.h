@@ -33,6 +33,10 @@ struct dirent *dir_next(DIR *d);
  * success. */
 int remove_tree_at(int dirfd, const char *name);
 
+/* Opens for reading what @fd, of O_PATH, is, if it is a regular file; else -ENOTSUP. So nothing
+ * else is ever opened: a pipe may wait, and to open a device may do something. */
+int reopen_regular(int fd);
+
 /* What stands behind the last slash. */
 const char *path_base(const char *path);
 

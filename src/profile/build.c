@@ -22,37 +22,28 @@
 
 /* -- one file ---------------------------------------------------------------------- */
 
-static int open_here(const char *path, int flags)
+static int open_here(const char *path)
 {
-	int fd = open(path, flags);
+	int fd = open(path, O_PATH | O_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
 }
 
-/* What is no regular file may wait for ever, or have no end. */
 static int open_source(const struct profile_file *f, struct volt_error *e)
 {
-	const int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 	const char *name = f->at ? f->at : f->source;
-	_cleanup_close_ int fd = -1;
-	struct stat st;
+	_cleanup_close_ int at = f->at ? open_within(f->dirfd, f->at, O_PATH | O_CLOEXEC)
+				       : open_here(f->source);
+	int fd = at < 0 ? at : reopen_regular(at);
 
-	if (f->at)
-		fd = open_within(f->dirfd, f->at, flags);
-	else
-		fd = open_here(f->source, flags);
 	if (fd == -EXDEV)
 		return fail(e, EXDEV,
 			    "'%s' is a link that leads out of the directory: put the "
 			    "file there instead",
 			    name);
-	if (fd < 0)
-		return fail_code(e, fd, "open '%s'", name);
-	if (fstat(fd, &st) < 0)
-		return fail_errno(e, "look at '%s'", name);
-	if (!S_ISREG(st.st_mode))
+	if (fd == -ENOTSUP)
 		return fail(e, EINVAL, "'%s' is not a regular file", name);
-	return TAKE_FD(fd);
+	return fd < 0 ? fail_code(e, fd, "open '%s'", name) : fd;
 }
 
 /* -- the manifest ------------------------------------------------------------------ */

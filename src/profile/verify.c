@@ -113,12 +113,11 @@ static bool mend_from_file(const struct verify *v, const struct digest *d,
 			   enum object_kind kind, const char *source,
 			   char from[static FROM_SIZE])
 {
-	_cleanup_close_ int fd =
-		open(source, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	struct stat st;
+	_cleanup_close_ int at = open(source, O_PATH | O_CLOEXEC);
+	_cleanup_close_ int fd = at < 0 ? -1 : reopen_regular(at);
 	int r;
 
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+	if (fd < 0) {
 		(void)snprintf(from, FROM_SIZE, "its source '%s' is not there", source);
 		return false;
 	}

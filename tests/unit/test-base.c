@@ -362,6 +362,30 @@ static int make_playground(char *template)
 				 : -1;
 }
 
+static int reopened(const char *path)
+{
+	_cleanup_close_ int at = open(path, O_PATH | O_CLOEXEC);
+	_cleanup_close_ int fd = reopen_regular(at);
+
+	return fd < 0 ? fd : fcntl(fd, F_GETFL) & O_ACCMODE;
+}
+
+/* A pipe that somebody had opened for reading could be opened for writing at once. */
+static void nothing_but_a_regular_file_is_opened(void)
+{
+	char pipe[] = "/tmp/volt-test-pipe.XXXXXX";
+	_cleanup_close_ int at = -1;
+
+	CHECK(mkdtemp(pipe) && rmdir(pipe) == 0 && mkfifo(pipe, 0600) == 0);
+	at = open(pipe, O_PATH | O_CLOEXEC);
+	CHECK_INT(reopen_regular(at), -ENOTSUP);
+	CHECK(open(pipe, O_WRONLY | O_NONBLOCK | O_CLOEXEC) < 0 && errno == ENXIO);
+	CHECK_INT(unlink(pipe), 0);
+	CHECK_INT(reopened("/dev/null"), -ENOTSUP);
+	CHECK_INT(reopened("/"), -ENOTSUP);
+	CHECK_INT(reopened("/etc/passwd"), O_RDONLY);
+}
+
 int main(void)
 {
 	char template[] = "/tmp/volt-test-XXXXXX";
@@ -396,5 +420,6 @@ int main(void)
 	dir = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	(void)remove_tree_at(dir, template + strlen("/tmp/"));
 	(void)close(dir);
+	RUN(nothing_but_a_regular_file_is_opened);
 	return tap_done();
 }
