@@ -14,20 +14,49 @@
 #include "base/strv.h"
 #include "vm/internal.h"
 
+/* What stands there under @name, if it is a file without other names: its directory was another
+ * user's to write. */
+static int give_file(int dir, const char *name, uid_t uid, gid_t gid)
+{
+	_cleanup_close_ int fd = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode) || st.st_nlink != 1 || st.st_uid == uid)
+		return 0;
+	return fchownat(fd, "", uid, gid, AT_EMPTY_PATH) < 0 ? -errno : 0;
+}
+
+/* @fd and the files in it: whoever ran the machine before may have given swtpm another user.
+ * The directory goes first, so that nobody else changes it meanwhile. */
+static int give_state(int fd, uid_t uid, gid_t gid)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	struct dirent *de;
+	struct stat st;
+	int r;
+
+	if (fstat(fd, &st) < 0 || (st.st_uid != uid && fchown(fd, uid, gid) < 0))
+		return -errno;
+	r = dir_stream(fd, &dir);
+	while (r == 0 && (de = dir_next(dir)))
+		r = give_file(fd, de->d_name, uid, gid);
+	return r;
+}
+
 /* The directory is all that this user has; those on the way to it are closed to it. */
 static int open_state(const struct tpm_with *w, struct volt_error *e)
 {
 	_cleanup_close_ int dir = mkdir_beneath(w->dirfd, TPM_NAME, 0700), fd = -1;
-	struct stat st;
+	int r;
 
 	if (dir < 0)
 		return fail_code(e, dir, "make the TPM's directory");
 	/* mkdir_beneath() may give one that is only good for looking below it. */
 	fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) < 0 ||
-	    (w->uid && st.st_uid != w->uid && fchown(fd, w->uid, w->gid) < 0))
-		return fail_errno(e, "open the TPM's directory");
-	return TAKE_FD(fd);
+	r = fd < 0 ? -errno : w->uid ? give_state(fd, w->uid, w->gid) : 0;
+	return r < 0 ? fail_code(e, r, "open the TPM's directory") : TAKE_FD(fd);
 }
 
 /* Takes @pidfd on success. */

@@ -69,6 +69,27 @@ s.connect("vnc")
 print(s.recv(12).decode().strip())' "$1"
 }
 
+# As when the machine was first run by another id, or before helpers had users of their own.
+the_tpm_s_state_is_given_to_the_user_it_runs_as() {
+	local state uid
+	[ "$(id -u)" = 0 ] || return 0
+	disk t.raw button
+	run volt create --name t --guest disk "$T/t.raw"
+	status 0
+	state=$VOLT_ROOT/machines/$(inspect t .spec.id)/tpm
+	run volt start t
+	status 0
+	volt kill t >/dev/null
+	volt wait t >/dev/null
+	uid=$(stat -c %u "$state")
+	is "$(stat -c '%u %F' "$state"/tpm2-00.permall)" "$uid regular file"
+	chown 12345:12345 "$state" "$state"/*
+	run volt start t
+	status 0
+	is "$(stat -c %u "$state" "$state"/* | sort -u)" "$uid" 'owners'
+	volt rm -f t >/dev/null
+}
+
 swtpm_uid() {
 	local p
 	for p in $(family "$(inspect "$1" .state.supervisor)"); do
@@ -173,7 +194,7 @@ generic_hardware_and_a_disk_that_is_not_written() {
 }
 
 tap_run it_boots_and_its_serial_port_is_the_terminal what_it_wrote_and_its_variables_last \
-	a_reset_is_not_the_end_and_qcow2_works with_the_power_button_it_ends_and_vnc_shows_it \
+	a_reset_is_not_the_end_and_qcow2_works the_tpm_s_state_is_given_to_the_user_it_runs_as with_the_power_button_it_ends_and_vnc_shows_it \
 	one_that_does_not_listen_is_ended_all_the_same b37_a_disk_is_written_by_one_machine \
 	a_restart_takes_the_disk_again no_process_outlives_its_supervisor \
 	generic_hardware_and_a_disk_that_is_not_written \
