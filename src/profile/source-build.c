@@ -26,6 +26,7 @@
 #include "image/elf-closure.h"
 #include "profile/host.h"
 #include "profile/source-internal.h"
+#include "profile/tree.h"
 
 #define VERSION_MAX 32
 
@@ -198,10 +199,9 @@ static int keep(const struct profiles *ps, const struct source_build *b,
 static int open_workdir(const struct profiles *ps, struct workdir *w,
 			struct volt_error *e)
 {
-	int fd = mkdir_beneath(ps->rootfd, "qemu", 0700);
+	int fd = trees_open(ps, e);
 
-	return fd < 0 ? fail_code(e, fd, "make the directory of profiles")
-		      : workdir_open(fd, ".work-lock", w, e);
+	return fd < 0 ? fd : workdir_open(fd, ".work-lock", w, e);
 }
 
 static void build_done(struct source_build *b)
