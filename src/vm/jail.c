@@ -42,8 +42,10 @@
 #include "base/macro.h"
 #include "vm/internal.h"
 
-/* Far from people (below 2^16), from subordinate ids as distributions hand them out (from
- * 100000 up, in steps of 65536) and from systemd's ranges (up to 0x7fffffff). 2^28 users. */
+/* QEMU's users, 2^28 of them up to 0x5fffffff, and from HELPER_FIRST as many for helpers that
+ * have no jail. Far from people (below 2^16), from subordinate ids as distributions hand them
+ * out (from 100000 up, in steps of 65536), and from systemd's, but for those of containers
+ * with --private-users=pick: it takes 65536 somewhere between 0x80000 and 0x6fffffff. */
 #define UID_FIRST    0x50000000u
 #define HELPER_FIRST 0x60000000u
 #define ID_DIGITS    7

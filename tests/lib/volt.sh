@@ -75,7 +75,7 @@ kernel() {
 # make_profiles: those that machines of this host's architecture want, by KVM or without.
 make_profiles() {
 	local name
-	for name in emulate-x86 $([ ! -e /dev/kvm ] || echo kvm-linux); do
+	for name in emulate-x86 $(! { : <>/dev/kvm; } 2>/dev/null || echo kvm-linux); do
 		"${VOLT%/*}/tests/lib/make-profile" "$shared/profile-root" "$name" "$(uname -m)" ||
 			return
 	done
