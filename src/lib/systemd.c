@@ -148,6 +148,10 @@ static void put_mounts(FILE *f, const struct unit *u)
 		(void)fputc(' ', f);
 		(void)unit_path(f, u->spec->volumes[i].source);
 	}
+	if (u->spec->guest == GUEST_DISK) {
+		(void)fputc(' ', f);
+		(void)unit_path(f, u->spec->disk.path);
+	}
 	(void)fputc('\n', f);
 }
 
@@ -271,10 +275,12 @@ static bool is_below(const char *path, const char *directory)
 static bool writes_to_system(const struct unit *u)
 {
 	static const char *const directories[] = { "/usr", "/boot", "/efi" };
+	const char *disk = u->spec->read_only ? NULL : u->spec->disk.path;
 	bool found = false;
 
 	for (size_t i = 0; i < ARRAY_SIZE(directories); i++) {
 		found |= is_below(u->root, directories[i]);
+		found |= disk && is_below(disk, directories[i]);
 		for (size_t k = 0; k < u->spec->n_volumes; k++) {
 			const struct spec_volume *v = &u->spec->volumes[k];
 

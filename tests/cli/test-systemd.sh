@@ -204,6 +204,26 @@ units_that_cannot_be_are_refused() {
 	cd / || return
 }
 
+# A machine that boots a disk has no other file of the host's that it cannot do without.
+a_unit_waits_for_the_disk_it_boots() {
+	truncate -s 4M "$T/disk"
+	volt create --name booter --guest disk "$T/disk" >/dev/null
+	run volt generate systemd booter
+	status 0
+	stdout_like "^RequiresMountsFor=\"?$VOLT_ROOT\"? \"?$T/disk\"?$"
+	volt rm booter >/dev/null
+	[ "$(id -u)" = 0 ] || return 0
+	stdout_like '^ProtectSystem=yes$'
+	# What the kernel shows below /usr, without a file there.
+	run unshare --mount sh -c 'mount --bind "$1" /usr/local && shift && "$@"' - "$T" \
+		"$VOLT" create --name booter --guest disk /usr/local/disk
+	status 0
+	run volt generate systemd booter
+	status 0
+	unlike "$(cat "$T/out")" ProtectSystem
+	volt rm booter >/dev/null
+}
+
 tap_run \
 	the_foreground_process_is_the_supervisor_and_says_when_it_is_ready \
 	it_is_not_ready_before_the_workload_runs \
@@ -214,4 +234,5 @@ tap_run \
 	a24_systemd_accepts_the_units \
 	a25_the_unit_stops_by_volt_and_leaves_it_time \
 	units_that_cannot_be_are_refused \
+	a_unit_waits_for_the_disk_it_boots \
 	nothing_is_left
