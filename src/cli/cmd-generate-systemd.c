@@ -98,10 +98,12 @@ static int generate_options(const char *program, char **ret, struct volt_error *
 	return *ret ? 0 : fail_oom(e);
 }
 
+/* One that makes the machine anew has the values of its environment in it. */
 static int write_file(const char *unit, const char *text, struct volt_error *e)
 {
 	char here[PATH_MAX];
-	int r = write_file_atomic(AT_FDCWD, unit, text, strlen(text), 0644);
+	int r = write_file_atomic(AT_FDCWD, unit, text, strlen(text),
+				  o.is_new ? 0600 : 0644);
 
 	if (r < 0)
 		return fail_code(e, r, "write '%s'", unit);

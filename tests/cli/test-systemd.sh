@@ -224,6 +224,23 @@ a_unit_waits_for_the_disk_it_boots() {
 	volt rm booter >/dev/null
 }
 
+# podman's are readable by all, with what --env gave; systemd needs no more than its own rights.
+a_unit_with_an_environment_is_for_its_owner_only() {
+	mkdir -p "$T/units"
+	volt create --name secretive -e PASSWORD=hunter2 static >/dev/null
+	cd "$T/units" || return
+	run volt generate systemd --new --files secretive
+	status 0
+	ok grep -q hunter2 volt-secretive.service
+	is "$(stat -c %a volt-secretive.service)" 600
+	run volt generate systemd --files secretive
+	status 0
+	not_ok grep -q hunter2 volt-secretive.service
+	is "$(stat -c %a volt-secretive.service)" 644
+	cd / || return
+	volt rm secretive >/dev/null
+}
+
 tap_run \
 	the_foreground_process_is_the_supervisor_and_says_when_it_is_ready \
 	it_is_not_ready_before_the_workload_runs \
@@ -235,4 +252,5 @@ tap_run \
 	a25_the_unit_stops_by_volt_and_leaves_it_time \
 	units_that_cannot_be_are_refused \
 	a_unit_waits_for_the_disk_it_boots \
+	a_unit_with_an_environment_is_for_its_owner_only \
 	nothing_is_left
