@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #define _printf_(a, b) __attribute__((format(printf, a, b)))
-#define _must_check_   __attribute__((warn_unused_result))
 #define _cleanup_(f)   __attribute__((cleanup(f), unused)) /* clang sees no use in it */
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

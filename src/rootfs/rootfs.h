@@ -21,7 +21,7 @@ int rootfs_tinyvol(int rootfd, struct store *s, const struct digest *tree,
 
 /* The same, rootfs/<tree digest>.host/, for servers that show what the host's file system
  * holds: virtiofs, 9p with security_model=passthrough. Owners and modes are right if root
- * makes it; doc/architecture.md tells what each shows. */
+ * makes it; doc/images.md tells what each shows. */
 int rootfs_tinyvol_host(int rootfd, struct store *s, const struct digest *tree,
 			struct volt_error *e);
 
