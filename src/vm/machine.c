@@ -265,7 +265,7 @@ int machine_open_id(const struct vm_env *env, const char *id, struct machine **r
 	if (m->machines < 0)
 		return m->machines;
 	memcpy(m->id, id, sizeof(m->id));
-	(void)snprintf(m->who, sizeof(m->who), "%.12s", id);
+	(void)snprintf(m->who, sizeof(m->who), "%.12s", m->id);
 	m->dirfd =
 		openat(m->machines, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (m->dirfd < 0)
