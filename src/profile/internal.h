@@ -9,10 +9,11 @@
 
 /* A tiny guest, run to the end or not. */
 struct kvm_run_result {
-	int error;        /* negative errno of @step, or 0 */
-	const char *step; /* what was attempted; a string that lives forever */
-	int exit_reason;  /* KVM's, if not the one expected; else -1 */
-	int suberror;     /* of KVM_EXIT_INTERNAL_ERROR */
+	const char *missing; /* a capability that QEMU needs, or NULL; lives forever */
+	int error;           /* negative errno of @step, or 0 */
+	const char *step;    /* what was attempted; a string that lives forever */
+	int exit_reason;     /* KVM's, if not the one expected; else -1 */
+	int suberror;        /* of KVM_EXIT_INTERNAL_ERROR */
 	int64_t compute;  /* ns of CPU time for KVM_COMPUTE_ROUNDS; -1: not got there */
 	int64_t switches; /* ns of CPU time for KVM_SWITCH_ROUNDS; -1: not got there */
 };
@@ -24,6 +25,11 @@ struct kvm_run_result {
 #define KVM_COMPUTE_LIMIT  3000000 /* ns */
 #define KVM_SWITCH_ROUNDS  200
 #define KVM_SWITCH_LIMIT   100000000 /* ns */
+
+/* The name of the first capability that QEMU cannot do without and KVM has not, or NULL.
+ * @check answers as KVM_CHECK_EXTENSION does: not above 0 is no. */
+typedef int (*kvm_check_fn)(int kvm, int capability);
+const char *kvm_missing(kvm_check_fn check, int kvm);
 
 /* Runs it on @kvm, an open /dev/kvm. Makes no lasting change to the process, but may never
  * return where KVM hangs: the caller runs it in a child. */

@@ -258,6 +258,11 @@ static void run_guest(struct tiny *t)
 
 #endif
 
+static int check_extension(int kvm, int capability)
+{
+	return ioctl(kvm, KVM_CHECK_EXTENSION, capability);
+}
+
 void kvm_guest_run(int kvm, struct kvm_run_result *ret)
 {
 	struct tiny t = { .kvm = kvm, .res = ret };
@@ -265,6 +270,7 @@ void kvm_guest_run(int kvm, struct kvm_run_result *ret)
 	memset(ret, 0, sizeof(*ret));
 	ret->exit_reason = -1;
 	ret->compute = ret->switches = -1;
-	if (make_vm(&t) >= 0)
+	ret->missing = kvm_missing(check_extension, kvm);
+	if (!ret->missing && make_vm(&t) >= 0)
 		run_guest(&t);
 }

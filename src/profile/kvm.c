@@ -32,7 +32,7 @@
  * one would suspect first, cost 4 us there and are no worse than with shadow page tables.
  *
  * So a tiny guest computes for a moment, then switches address spaces and takes exceptions
- * (kvm-guest.S). It runs in a child process, because a KVM in trouble may not return: the
+ * (kvm-guest.S), once KVM has said that it has what QEMU needs (kvm-need.c). It runs in a child process, because a KVM in trouble may not return: the
  * child gets three seconds and is killed. It only makes system calls on its own memory, so
  * it does not matter what other threads of the caller held when it was forked.
  *
@@ -42,7 +42,7 @@
  * of KVM. */
 
 #define CACHE_FILE   "kvm.json"
-#define CACHE_FORMAT 1    /* to be raised when the probe changes */
+#define CACHE_FORMAT 2    /* to be raised when the probe changes */
 #define TIME_LIMIT   3000 /* ms */
 #define REAP_LIMIT   1000 /* ms */
 #define REAP_STEP    10   /* ms: where there is no pidfd to wait on */
@@ -94,7 +94,11 @@ static void judge_step(const struct kvm_run_result *res, struct kvm_verdict *v)
 
 void kvm_judge(const struct kvm_run_result *res, struct kvm_verdict *v)
 {
-	if (res->error < 0)
+	if (res->missing)
+		say(v, false,
+		    "KVM lacks %s, without which QEMU does not start: a newer kernel may have it",
+		    res->missing);
+	else if (res->error < 0)
 		judge_step(res, v);
 	else if (res->exit_reason == KVM_EXIT_INTERNAL_ERROR)
 		say(v, false,

@@ -248,7 +248,7 @@ at_exit end_of_test
 # believe_in_kvm: what the probe would leave behind on a host where KVM is good.
 believe_in_kvm() {
 	mkdir -p "$VOLT_ROOT/run"
-	printf '{"version":1,"boot_id":"%s","usable":true,"why":""}\n' \
+	printf '{"version":2,"boot_id":"%s","usable":true,"why":""}\n' \
 		"$(cat /proc/sys/kernel/random/boot_id)" >"$VOLT_ROOT/run/kvm.json"
 }
 

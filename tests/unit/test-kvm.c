@@ -67,6 +67,9 @@ static void a16_verdict_says_what_was_found(void)
 		{ { .error = -ENOMEM, .step = "KVM_CREATE_VCPU", .exit_reason = -1 },
 		  false,
 		  "KVM_CREATE_VCPU failed: Cannot allocate memory" },
+		{ { .missing = "KVM_CAP_MP_STATE", .exit_reason = -1 },
+		  false,
+		  "KVM lacks KVM_CAP_MP_STATE, without which QEMU does not start" },
 	};
 	struct kvm_verdict v;
 	size_t i;
@@ -78,6 +81,56 @@ static void a16_verdict_says_what_was_found(void)
 			printf("# %s\n", v.why);
 		CHECK(strstr(v.why, cases[i].why));
 	}
+}
+
+static int refused;
+
+static int has_all_but_refused(int kvm, int capability)
+{
+	(void)kvm;
+	return capability == refused ? 0 : 1;
+}
+
+static int has_none(int kvm, int capability)
+{
+	(void)kvm;
+	(void)capability;
+	return -1;
+}
+
+static void a16_what_qemu_needs_of_kvm_is_asked_for_by_name(void)
+{
+	static const struct {
+		int number;
+		const char *name;
+	} cases[] = {
+		{ KVM_CAP_USER_MEMORY, "KVM_CAP_USER_MEMORY" },
+		{ KVM_CAP_IOEVENTFD, "KVM_CAP_IOEVENTFD" },
+#ifdef __x86_64__
+		{ KVM_CAP_SET_TSS_ADDR, "KVM_CAP_SET_TSS_ADDR" },
+		{ KVM_CAP_EXT_CPUID, "KVM_CAP_EXT_CPUID" },
+		{ KVM_CAP_MP_STATE, "KVM_CAP_MP_STATE" },
+#endif
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		refused = cases[i].number;
+		CHECK_STR(kvm_missing(has_all_but_refused, -1), cases[i].name);
+	}
+	refused = -1;
+	CHECK(!kvm_missing(has_all_but_refused, -1));
+	CHECK_STR(kvm_missing(has_none, -1), "KVM_CAP_USER_MEMORY");
+}
+
+static void a16_no_guest_is_tried_where_kvm_lacks_what_qemu_needs(void)
+{
+	_cleanup_close_ int other = open("/dev/null", O_RDWR | O_CLOEXEC);
+	struct kvm_run_result res;
+
+	CHECK(other >= 0);
+	kvm_guest_run(other, &res);
+	CHECK_STR(res.missing, "KVM_CAP_USER_MEMORY");
+	CHECK_INT(res.error, 0); /* KVM_CREATE_VM would have failed */
 }
 
 static void run_healthy(int kvm, struct kvm_run_result *ret)
@@ -182,7 +235,7 @@ static void probe_gives_a_verdict_with_a_reason(void)
 
 static int plant(const struct run_dir *d, const char *boot)
 {
-	json_auto_t *j = json_pack("{s:i,s:s,s:s,s:b}", "version", 1, "boot_id", boot,
+	json_auto_t *j = json_pack("{s:i,s:s,s:s,s:b}", "version", 2, "boot_id", boot,
 				   "why", "planted", "usable", 1);
 
 	return json_write_at(d->fd, "kvm.json", j, 0600, NULL);
@@ -261,6 +314,8 @@ static void auto_is_what_the_probe_says(void)
 int main(void)
 {
 	RUN(a16_verdict_says_what_was_found);
+	RUN(a16_what_qemu_needs_of_kvm_is_asked_for_by_name);
+	RUN(a16_no_guest_is_tried_where_kvm_lacks_what_qemu_needs);
 	RUN(guest_that_hangs_or_kills_its_process_is_a_verdict);
 	RUN(child_is_waited_for_without_a_pidfd_too);
 	RUN(child_has_no_descriptors_but_its_own);
