@@ -158,13 +158,14 @@ int volt_profile_push(struct volt_ctx *ctx, const char *profile, const char *pla
  * volt_profile_pull - fetch a profile from a registry
  * @ctx:     context
  * @place:   "REGISTRY/NAME[:TAG]" or "REGISTRY/NAME@sha256:…"
- * @options: {"name": what it is to be called here, "tls_verify", "authfile", "creds"}, or
- *           NULL
+ * @options: {"name": what it is to be called here, else NAME's last part; "tls_verify",
+ *           "authfile", "creds"}, or NULL
  * @ret:     the digest of what the registry has, "sha256:…"; NULL if not wanted
  * @e:       why it failed
  *
- * It becomes the current version of its name, assembled. Files that are held are not fetched, and
- * nothing is kept unless all of it is what its manifest says.
+ * It becomes the current version of the name that was asked for, assembled; what it calls
+ * itself does not matter. Files that are held are not fetched, and nothing is kept unless
+ * all of it is what its manifest says.
  *
  * Return: 0 or a negative errno; -ENOTSUP for an image or another artifact, -EBADMSG where
  * something in it is not as it should be.
