@@ -36,6 +36,8 @@
 struct work {
 	const struct erofs_image *m;
 	int fd;
+	pthread_mutex_t
+		writing;  /* the kernel lets one write at a time, others would spin */
 	atomic_uint next; /* entry that nobody has taken */
 	atomic_bool failed;
 };
@@ -63,7 +65,9 @@ static int flush(struct mover *v, struct volt_error *e)
 
 	if (v->used == 0)
 		return 0;
+	(void)pthread_mutex_lock(&v->work->writing);
 	r = pwrite_all(v->fd, v->buffer, v->used, (off_t)v->at);
+	(void)pthread_mutex_unlock(&v->work->writing);
 	if (r < 0)
 		return fail_code(e, r, "write EROFS image");
 	begin_writeback(v, (off_t)v->at, v->used);
@@ -128,8 +132,11 @@ static int copy(struct mover *v, uint32_t i, int in, uint64_t at, uint64_t size,
 {
 	const struct tree_entry *f = &v->m->t->v[i];
 	off_t to = (off_t)(v->m->nodes[i].block * EROFS_BLOCK + at);
-	int r = copy_bytes(in, (off_t)at, v->fd, to, size);
+	int r;
 
+	(void)pthread_mutex_lock(&v->work->writing);
+	r = copy_bytes(in, (off_t)at, v->fd, to, size);
+	(void)pthread_mutex_unlock(&v->work->writing);
 	if (r == -ENODATA)
 		return fail_size(f, e);
 	if (r < 0)
@@ -299,7 +306,7 @@ static int preallocate(const struct erofs_image *m, int fd, struct volt_error *e
 
 int erofs_data_write(const struct erofs_image *m, int fd, struct volt_error *e)
 {
-	struct work w = { .m = m, .fd = fd };
+	struct work w = { .m = m, .fd = fd, .writing = PTHREAD_MUTEX_INITIALIZER };
 	int r;
 
 	r = preallocate(m, fd, e);

@@ -33,7 +33,7 @@ static int stream_open(struct ingest_stream *w)
 		return r;
 	(void)snprintf(w->name, sizeof(w->name), "s%u",
 		       atomic_fetch_add(&w->ingest->streams, 1));
-	w->fd = openat(w->ingest->dir, w->name, flags, 0600);
+	w->fd = openat(w->ingest->dir, w->name, flags, object_mode(w->kind));
 	return w->fd < 0 ? -errno : 0;
 }
 

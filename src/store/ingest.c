@@ -17,8 +17,9 @@
 /* Theory of operation
  *
  * A staged file is named like the object it will be, so O_EXCL finds content that comes
- * twice, from any thread, without a table in memory. A stream, whose digest is known only
- * at its end, has the name "s<number>" until then; commit skips such names.
+ * twice, from any thread, without a table in memory. By its first digit it is in one of 16
+ * directories: threads that make files in the same one wait for each other. A stream, whose
+ * digest is known only at its end, has the name "s<number>" beside them until then.
  *
  * Commit: the bytes of all staged files reach the disk, then each file is renamed into
  * objects/ unless the name is there already (another writer was faster), then the
@@ -173,18 +174,42 @@ int ingest_seal(int fd, uint64_t size, enum object_kind kind)
 		return -errno;
 	if ((uint64_t)st.st_size != size && ftruncate(fd, (off_t)size) < 0)
 		return -errno;
+	if ((st.st_mode & ALLPERMS) == object_mode(kind))
+		return 0; /* it was made so, and no umask was in the way */
 	return fchmod(fd, object_mode(kind)) < 0 ? -errno : 0;
+}
+
+/* Makes the directory of a staged name. */
+static int make_parent(const struct ingest *g, const char *name)
+{
+	const char parent[] = { name[0], '\0' };
+
+	return mkdirat(g->dir, parent, 0700) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+static int make_file(const struct ingest *g, const char *name, mode_t mode)
+{
+	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+	int fd = openat(g->dir, name, flags, mode);
+	int r;
+
+	if (fd >= 0 || errno != ENOENT)
+		return fd < 0 ? -errno : fd;
+	r = make_parent(g, name);
+	if (r < 0)
+		return r;
+	fd = openat(g->dir, name, flags, mode);
+	return fd < 0 ? -errno : fd;
 }
 
 static int stage(struct ingest *g, const char *name, const void *data, size_t size,
 		 enum object_kind kind)
 {
-	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-	_cleanup_close_ int fd = openat(g->dir, name, flags, 0600);
+	_cleanup_close_ int fd = make_file(g, name, object_mode(kind));
 	int r;
 
 	if (fd < 0)
-		return errno == EEXIST ? 0 : -errno;
+		return fd == -EEXIST ? 0 : fd;
 	r = write_sparse(fd, data, size, 0);
 	if (r >= 0)
 		r = ingest_seal(fd, size, kind);
@@ -198,7 +223,7 @@ static int stage(struct ingest *g, const char *name, const void *data, size_t si
 int ingest_add(struct ingest *g, const void *data, size_t size, enum object_kind kind,
 	       struct digest *ret, struct volt_error *e)
 {
-	char name[OBJECT_NAME_SIZE];
+	char name[STAGED_NAME_SIZE];
 	struct digest d;
 	int r;
 
@@ -206,11 +231,11 @@ int ingest_add(struct ingest *g, const void *data, size_t size, enum object_kind
 	if (r < 0)
 		return ingest_failed(g, fail_code(e, r, "hash an object"));
 	if (!present(g, &d, kind, size)) {
-		r = stage(g, object_name(&d, kind, name), data, size, kind);
+		r = stage(g, staged_name(&d, kind, name), data, size, kind);
 		if (r < 0)
 			return ingest_failed(g, fail_code(e, r,
 							  "store object '%s' (%zu bytes)",
-							  name, size));
+							  name + 2, size));
 	}
 	*ret = d;
 	return 0;
@@ -219,11 +244,14 @@ int ingest_add(struct ingest *g, const void *data, size_t size, enum object_kind
 int ingest_stage_as(struct ingest *g, int dirfd, const char *from, const struct digest *d,
 		    enum object_kind kind, uint64_t size)
 {
-	char name[OBJECT_NAME_SIZE];
+	char name[STAGED_NAME_SIZE];
 	int r = -EEXIST;
 
-	if (!present(g, d, kind, size))
-		r = rename_noreplace(dirfd, from, g->dir, object_name(d, kind, name));
+	if (!present(g, d, kind, size)) {
+		r = make_parent(g, staged_name(d, kind, name));
+		if (r == 0)
+			r = rename_noreplace(dirfd, from, g->dir, name);
+	}
 	if (r == 0)
 		atomic_fetch_add(&g->staged, 1);
 	if (r == -EEXIST)
@@ -238,7 +266,7 @@ int ingest_stage_as(struct ingest *g, int dirfd, const char *from, const struct 
 static int adopt_fd(struct ingest *g, int fd, int dirfd, const char *name,
 		    const struct digest *d)
 {
-	char object[OBJECT_NAME_SIZE];
+	char object[STAGED_NAME_SIZE];
 	struct stat st;
 	bool shared;
 	int r;
@@ -254,7 +282,7 @@ static int adopt_fd(struct ingest *g, int fd, int dirfd, const char *name,
 	r = ingest_stage_as(g, dirfd, name, d, OBJECT_PLAIN, (uint64_t)st.st_size);
 	if (r != -EXDEV)
 		return r;
-	object_name(d, OBJECT_PLAIN, object);
+	staged_name(d, OBJECT_PLAIN, object);
 	r = copy_out(fd, object_mode(OBJECT_PLAIN), g->dir, object, &shared);
 	if (r < 0 && r != -EEXIST)
 		return r;
@@ -282,26 +310,42 @@ int ingest_adopt(struct ingest *g, int dirfd, const char *name, const struct dig
 
 /* -- commit ---------------------------------------------------------------------- */
 
+/* @name is staged_name()'s. */
 typedef int (*each_fn)(struct ingest *g, const char *name, enum object_kind kind,
 		       const struct digest *d);
 
-static int for_each_staged(struct ingest *g, each_fn fn)
+static int for_each_of(struct ingest *g, int subdir, each_fn fn)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
+	char name[STAGED_NAME_SIZE];
 	enum object_kind kind;
 	struct dirent *de;
 	struct digest d;
-	int r;
+	int r = dir_stream(subdir, &dir);
 
-	r = dir_stream(g->dir, &dir);
-	if (r < 0)
-		return r;
 	while (r >= 0) {
 		de = dir_next(dir);
 		if (!de)
 			return -errno;
 		if (object_name_parse(de->d_name, &d, &kind) == 0)
-			r = fn(g, de->d_name, kind, &d);
+			r = fn(g, staged_name(&d, kind, name), kind, &d);
+	}
+	return r;
+}
+
+static int for_each_staged(struct ingest *g, each_fn fn)
+{
+	int r = 0;
+
+	for (const char *digit = "0123456789abcdef"; *digit && r >= 0; digit++) {
+		const char name[] = { *digit, '\0' };
+		_cleanup_close_ int fd = openat(
+			g->dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+		if (fd >= 0)
+			r = for_each_of(g, fd, fn);
+		else if (errno != ENOENT)
+			r = -errno;
 	}
 	return r;
 }
@@ -335,14 +379,14 @@ static int publish_one(struct ingest *g, const char *name, enum object_kind kind
 	struct stat st;
 	int r;
 
-	r = rename_noreplace(g->dir, name, g->store->objects, name);
+	r = rename_noreplace(g->dir, name, g->store->objects, name + 2);
 	if (r != -EEXIST)
 		return r;
 	if (fstatat(g->dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
 	if (present(g, d, kind, (uint64_t)st.st_size))
 		return unlinkat(g->dir, name, 0) < 0 ? -errno : 0;
-	return renameat(g->dir, name, g->store->objects, name) < 0 ? -errno : 0;
+	return renameat(g->dir, name, g->store->objects, name + 2) < 0 ? -errno : 0;
 }
 
 int ingest_commit(struct ingest *g, struct volt_error *e)

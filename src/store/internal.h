@@ -27,6 +27,10 @@ struct store {
 #define OBJECT_NAME_SIZE (DIGEST_HEX_SIZE + 2)
 const char *object_name(const struct digest *d, enum object_kind kind,
 			char name[static OBJECT_NAME_SIZE]);
+/* Where an ingest has it, below its directory: "<first digit>/<name>". */
+#define STAGED_NAME_SIZE (OBJECT_NAME_SIZE + 2)
+const char *staged_name(const struct digest *d, enum object_kind kind,
+			char name[static STAGED_NAME_SIZE]);
 int object_name_parse(const char *name, struct digest *ret, enum object_kind *ret_kind);
 
 static inline mode_t object_mode(enum object_kind kind)
@@ -34,8 +38,10 @@ static inline mode_t object_mode(enum object_kind kind)
 	return kind == OBJECT_EXEC ? 0555 : 0444;
 }
 
-/* What is staged, if @s is an ingest's view, comes first: it may be renamed into objects/
- * meanwhile, but not back. 0, with @st filled, or -ENOENT; -EBADMSG for what is not a regular file. */
+/* What is staged, if @s is an ingest's view, comes second: looking for a name that is not
+ * there any more would wait for those that are being renamed.
+ *
+ * 0, with @st filled, or -ENOENT; -EBADMSG for what is not a regular file. */
 int object_stat(const struct store *s, const struct digest *d, enum object_kind kind,
 		struct stat *st);
 

@@ -40,6 +40,15 @@ const char *object_name(const struct digest *d, enum object_kind kind,
 	return name;
 }
 
+const char *staged_name(const struct digest *d, enum object_kind kind,
+			char name[static STAGED_NAME_SIZE])
+{
+	(void)object_name(d, kind, name + 2);
+	name[0] = name[2];
+	name[1] = '/';
+	return name;
+}
+
 int object_name_parse(const char *name, struct digest *ret, enum object_kind *ret_kind)
 {
 	size_t n = strlen(name);
@@ -103,13 +112,17 @@ void store_close(struct store *s)
 int object_stat(const struct store *s, const struct digest *d, enum object_kind kind,
 		struct stat *st)
 {
-	char name[OBJECT_NAME_SIZE];
-	int r = -1;
+	char name[STAGED_NAME_SIZE];
+	int r;
 
-	(void)object_name(d, kind, name);
-	if (s->staged >= 0)
+	(void)staged_name(d, kind, name);
+	r = fstatat(s->objects, name + 2, st, AT_SYMLINK_NOFOLLOW);
+	if (r < 0 && errno == ENOENT && s->staged >= 0) {
 		r = fstatat(s->staged, name, st, AT_SYMLINK_NOFOLLOW);
-	if (r < 0 && fstatat(s->objects, name, st, AT_SYMLINK_NOFOLLOW) < 0)
+		if (r < 0) /* renamed meanwhile */
+			r = fstatat(s->objects, name + 2, st, AT_SYMLINK_NOFOLLOW);
+	}
+	if (r < 0)
 		return -errno;
 	return S_ISREG(st->st_mode) ? 0 : -EBADMSG;
 }
@@ -126,14 +139,16 @@ int store_open_kind(const struct store *s, const struct digest *d, enum object_k
 	/* O_NONBLOCK: were the name a FIFO, opening it must not hang. */
 	const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 	_cleanup_close_ int fd = -1;
-	char name[OBJECT_NAME_SIZE];
+	char name[STAGED_NAME_SIZE];
 	struct stat st;
 
-	(void)object_name(d, kind, name);
-	if (s->staged >= 0)
+	(void)staged_name(d, kind, name);
+	fd = openat(s->objects, name + 2, flags);
+	if (fd < 0 && errno == ENOENT && s->staged >= 0) {
 		fd = openat(s->staged, name, flags);
-	if (fd < 0)
-		fd = openat(s->objects, name, flags);
+		if (fd < 0) /* renamed meanwhile */
+			fd = openat(s->objects, name + 2, flags);
+	}
 	if (fd < 0)
 		return errno == ELOOP ? -EBADMSG : -errno;
 	if (fstat(fd, &st) < 0)
