@@ -25,7 +25,6 @@ enum coding {
 
 struct blob_reader {
 	int fd;
-	const struct blob_stream *stream; /* NULL: a file */
 	struct blob_limits limits;
 	enum coding coding;
 	struct sha256 *blob, *diff;
@@ -53,31 +52,6 @@ void blob_reader_free(struct blob_reader *b)
 	free(b);
 }
 
-static ssize_t read_stream(struct blob_reader *b, struct volt_error *e)
-{
-	const struct blob_stream *s = b->stream;
-	uint64_t left = s->size - b->blob_size;
-	size_t size = left < IN_SIZE ? (size_t)left : IN_SIZE;
-	ssize_t n = read_full(b->fd, b->in_buf, size);
-	int r;
-
-	if (n < 0)
-		return fail_code(e, (int)n, "receive layer");
-	if ((size_t)n < size)
-		return fail(e, ENODATA, "only %llu of %llu bytes arrived",
-			    (unsigned long long)(b->blob_size + (uint64_t)n),
-			    (unsigned long long)s->size);
-	r = write_all(s->copy, b->in_buf, size);
-	return r < 0 ? fail_code(e, r, "write layer") : n;
-}
-
-static ssize_t read_file(struct blob_reader *b, struct volt_error *e)
-{
-	ssize_t n = pread_full(b->fd, b->in_buf, IN_SIZE, (off_t)b->blob_size);
-
-	return n < 0 ? fail_code(e, (int)n, "read layer") : n;
-}
-
 /* Reads and hashes more, once all that was read before has been used. */
 static int refill(struct blob_reader *b, struct volt_error *e)
 {
@@ -85,12 +59,12 @@ static int refill(struct blob_reader *b, struct volt_error *e)
 
 	if (b->in_left > 0 || b->in_end)
 		return 0;
-	n = b->stream ? read_stream(b, e) : read_file(b, e);
+	n = pread_full(b->fd, b->in_buf, sizeof(b->in_buf), (off_t)b->blob_size);
 	if (n < 0)
-		return (int)n;
+		return fail_code(e, (int)n, "read layer");
 	if (sha256_update(b->blob, b->in_buf, (size_t)n) < 0)
 		return fail_oom(e);
-	b->in_end = (size_t)n < IN_SIZE;
+	b->in_end = (size_t)n < sizeof(b->in_buf);
 	b->in = b->in_buf;
 	b->in_left = (size_t)n;
 	b->blob_size += (uint64_t)n;
@@ -148,8 +122,7 @@ static int detect(struct blob_reader *b, struct volt_error *e)
 	return 0;
 }
 
-int blob_reader_new(int fd, const struct blob_stream *stream,
-		    const struct blob_limits *limits, struct blob_reader **ret,
+int blob_reader_new(int fd, const struct blob_limits *limits, struct blob_reader **ret,
 		    struct volt_error *e)
 {
 	_cleanup_(blob_reader_freep) struct blob_reader *b = malloc(sizeof(*b));
@@ -159,7 +132,6 @@ int blob_reader_new(int fd, const struct blob_stream *stream,
 		return fail_oom(e);
 	memset(b, 0, offsetof(struct blob_reader, in_buf));
 	b->fd = fd;
-	b->stream = stream;
 	b->limits = *limits;
 	b->at_border = true;
 	if (sha256_new(&b->blob) < 0 || sha256_new(&b->diff) < 0)

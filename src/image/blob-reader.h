@@ -17,17 +17,8 @@ struct blob_limits {
 	uint64_t ratio_from;
 };
 
-/* A layer that comes through a pipe: how many bytes are to come, and the file that they are
- * written to as well. */
-struct blob_stream {
-	int copy;
-	uint64_t size;
-};
-
-/* @fd is borrowed, and read from offset 0. With a @stream (else NULL) it is one, and
- * nothing behind those bytes is read; where it ends before, that is -ENODATA. */
-int blob_reader_new(int fd, const struct blob_stream *stream,
-		    const struct blob_limits *limits, struct blob_reader **ret,
+/* @fd is borrowed and read from offset 0. */
+int blob_reader_new(int fd, const struct blob_limits *limits, struct blob_reader **ret,
 		    struct volt_error *e);
 void blob_reader_free(struct blob_reader *b);
 DEFINE_CLEANUP(struct blob_reader *, blob_reader_free)

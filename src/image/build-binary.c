@@ -456,7 +456,7 @@ int image_build_binary(struct images *is, const struct image_binary *b, const ch
 	if (r == 0)
 		r = check_request(b, &c, e);
 	if (r == 0)
-		r = import_begin(is, &im, e);
+		r = import_begin(is, FETCH_DIR, &im, e);
 	if (r == 0)
 		r = build(&im, b, &c, e);
 	if (r == 0)

@@ -24,7 +24,14 @@
 #include "base/thread.h"
 #include "store/sha256.h"
 
-int import_begin(struct images *is, struct import *im, struct volt_error *e)
+/* What skopeo writes besides layers: documents, and caches of its own. */
+#define OTHER_FILES_MAX ((uint64_t)1 << 30)
+
+/* What may arrive besides layers: a config, a manifest, an index. */
+#define DOCUMENTS_MAX (CONFIG_MAX + 2 * MANIFEST_MAX)
+
+int import_begin(struct images *is, const char *blobs, struct import *im,
+		 struct volt_error *e)
 {
 	int r;
 
@@ -35,7 +42,7 @@ int import_begin(struct images *is, struct import *im, struct volt_error *e)
 		r = ingest_begin(is->store, &im->ingest, e);
 	if (r < 0)
 		return r;
-	im->blobs = mkdir_beneath(im->staging.dir, FETCH_DIR, 0700);
+	im->blobs = mkdir_beneath(im->staging.dir, blobs, 0700);
 	if (im->blobs < 0)
 		return fail_code(e, im->blobs, "make a directory to fetch into");
 	return unpack_new(im->ingest, im->blobs, &layer_limits_default, &im->unpack, e);
@@ -175,6 +182,26 @@ static int find_config(struct import *im, struct volt_error *e)
 
 /* --- layers --- */
 
+int import_link_held(struct import *im, struct volt_error *e)
+{
+	bool all = true;
+
+	for (size_t i = 0; i < im->manifest->n_layers; i++) {
+		char hex[DIGEST_HEX_SIZE];
+		int r;
+
+		if (!im->held[i]) {
+			all = false;
+			continue;
+		}
+		r = store_link(im->images->store, &im->layers[i].blob, OBJECT_PLAIN,
+			       im->blobs, digest_hex(&im->layers[i].blob, hex), e);
+		if (r < 0 && r != -EEXIST)
+			return r;
+	}
+	return all ? 1 : 0;
+}
+
 /* A layer that is to come: not held, and not one more time what came before. */
 static bool is_missing(const struct import *im, size_t i)
 {
@@ -184,19 +211,9 @@ static bool is_missing(const struct import *im, size_t i)
 	return !im->held[i];
 }
 
-/* Largest first: while it comes, the others are asked for. */
-static int compare_sizes(const void *a, const void *b)
-{
-	const struct descriptor *x = *(const struct descriptor *const *)a,
-				*y = *(const struct descriptor *const *)b;
-
-	return x->size < y->size ? 1 : x->size > y->size ? -1 : 0;
-}
-
-/* What is to come, by the manifest; refused where the disk cannot take it. The caller
- * frees *@ret. */
-static int list_missing(const struct import *im, struct fetch *f,
-			const struct descriptor ***ret, struct volt_error *e)
+/* What is to come, by the manifest. That is refused where the disk cannot take it, and
+ * skopeo may not write a larger file than that: a registry might go on for ever. */
+static int count_missing(const struct import *im, struct fetch *f, struct volt_error *e)
 {
 	struct statvfs v;
 	uint64_t room;
@@ -204,64 +221,26 @@ static int list_missing(const struct import *im, struct fetch *f,
 	if (fstatvfs(im->blobs, &v) < 0)
 		return fail_errno(e, "look how full the disk is");
 	room = v.f_bavail * v.f_frsize;
-	*ret = calloc(im->manifest->n_layers + 1, sizeof(const struct descriptor *));
-	if (!*ret)
-		return fail_oom(e);
+	room -= room < layer_limits_default.min_free_disk
+			? room
+			: layer_limits_default.min_free_disk;
+	f->max = OTHER_FILES_MAX;
 	for (size_t i = 0; i < im->manifest->n_layers; i++) {
-		const struct descriptor *d = &im->manifest->layers[i];
+		uint64_t size = im->layers[i].size;
 
 		if (!is_missing(im, i))
 			continue;
-		if (d->size > room - f->total)
+		if (size > room - f->total)
 			return fail(
 				e, ENOSPC,
 				"its layers are larger than what is free on the disk, %llu bytes",
 				(unsigned long long)room);
-		f->total += d->size;
-		(*ret)[f->layers++] = d;
+		f->total += size;
+		f->layers++;
+		f->max = size > f->max ? size : f->max;
 	}
-	qsort(*ret, f->layers, sizeof(const struct descriptor *), compare_sizes);
+	f->max_total = f->total + DOCUMENTS_MAX;
 	return 0;
-}
-
-static struct fetch fetch_of(const struct import *im)
-{
-	return (struct fetch){ .images = im->images,
-			       .staging = &im->staging,
-			       .unpack = im->unpack,
-			       .blobs = im->blobs };
-}
-
-static int get_config(struct import *im, struct fetch *f, struct volt_error *e)
-{
-	char *text;
-	size_t size;
-	int r = fetch_document(f, &im->manifest->config, CONFIG_MAX, &text, &size, e);
-
-	return r < 0 ? fail_in(e, r, "config") : import_set_config(im, text, size, e);
-}
-
-int import_fetch(struct import *im, const struct skopeo *sk, const char *ref,
-		 struct volt_error *e)
-{
-	_cleanup_skopeo_proxy_ struct skopeo_proxy p = SKOPEO_PROXY_INIT;
-	_cleanup_free_ const struct descriptor **missing = NULL;
-	struct fetch f = fetch_of(im);
-	bool held =
-		store_has(im->images->store, &im->manifest->config.digest, OBJECT_PLAIN);
-	int r = list_missing(im, &f, &missing, e);
-
-	if (r < 0 || (held && f.layers == 0))
-		return r;
-	f.proxy = &p;
-	r = skopeo_proxy_start(&p, sk, e);
-	if (r == 0)
-		r = fetch_open(&f, ref, e);
-	if (r == 0 && !held)
-		r = get_config(im, &f, e);
-	if (r == 0)
-		r = fetch_layers(&f, missing, f.layers, e);
-	return r < 0 ? r : fetch_wait(&f, e);
 }
 
 static int read_manifest(struct import *im, struct volt_error *e)
@@ -289,10 +268,16 @@ static int add_rest(struct import *im, struct volt_error *e)
 
 int import_copy(struct import *im, const struct strv *args, struct volt_error *e)
 {
-	struct fetch f = fetch_of(im);
-	int r = fetch_copy(&f, args, e);
+	struct fetch f = { .images = im->images,
+			   .staging = &im->staging,
+			   .unpack = im->unpack,
+			   .blobs = im->blobs,
+			   .manifest = im->manifest };
+	int r = im->manifest ? count_missing(im, &f, e) : 0;
 
 	if (r == 0)
+		r = fetch_copy(&f, args, e);
+	if (r == 0 && !im->manifest)
 		r = read_manifest(im, e);
 	if (r == 0)
 		r = add_rest(im, e);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-#include "image/fetch-layers.h"
+#include "image/fetch.h"
 
 /* Taking one image in: what is common to pull, load and build. The steps, in order:
- * import_begin(); get the documents and the layers into @blobs in any way (import_fetch()
- * and import_copy() are skopeo's); import_finish(), which checks and stores everything and names the image.
+ * import_begin(); get the documents and the layers into @blobs in any way (import_copy()
+ * is skopeo's); import_finish(), which checks and stores everything and names the image.
  * Until that has succeeded nothing of it exists; import_end() removes what is temporary. */
 struct import {
 	struct images *images;
@@ -29,7 +29,9 @@ struct import {
 		.blobs = -1, .staging = {.lock = -1, .dir = -1 } \
 	}
 
-int import_begin(struct images *is, struct import *im, struct volt_error *e);
+/* @blobs is FETCH_LAYOUT_BLOBS or FETCH_DIR. */
+int import_begin(struct images *is, const char *blobs, struct import *im,
+		 struct volt_error *e);
 void import_end(struct import *im);
 #define _cleanup_import_ _cleanup_(import_end)
 
@@ -38,11 +40,11 @@ int import_set_manifest(struct import *im, char *text, size_t size, struct volt_
 /* The same for the config, which must be the manifest's. */
 int import_set_config(struct import *im, char *text, size_t size, struct volt_error *e);
 
-/* Fetches what is not held from a registry; @ref is "docker://…". */
-int import_fetch(struct import *im, const struct skopeo *sk, const char *ref,
-		 struct volt_error *e);
+/* Puts what is held into @blobs, so that skopeo does not fetch it. Returns 1 if that is
+ * every layer. */
+int import_link_held(struct import *im, struct volt_error *e);
 
-/* Runs the skopeo that copies into FETCH_DIR, and takes the manifest that it put there. */
+/* Runs skopeo; without a manifest yet, takes the one that it put into FETCH_DIR. */
 int import_copy(struct import *im, const struct strv *args, struct volt_error *e);
 
 /* The same for layers that were put into @blobs otherwise. */

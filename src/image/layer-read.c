@@ -137,7 +137,7 @@ static int reader_init(struct reader *r, const struct layer_input *in,
 	code = archive_load(e);
 	if (code < 0)
 		return code;
-	code = blob_reader_new(in->fd, in->stream, &in->limits->blob, &r->blob, e);
+	code = blob_reader_new(in->fd, &in->limits->blob, &r->blob, e);
 	if (code < 0)
 		return code;
 	code = tree_builder_new(&r->builder, e);

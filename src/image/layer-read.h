@@ -17,10 +17,9 @@ struct layer_limits {
 extern const struct layer_limits layer_limits_default;
 
 struct layer_input {
-	int fd;                           /* the layer as it was sent */
-	const struct blob_stream *stream; /* NULL: a file; else @fd is this */
-	struct ingest *ingest;            /* where the contents of files go */
-	int disk;                         /* any descriptor on the store's file system */
+	int fd;                    /* the layer as it was sent */
+	struct ingest *ingest;     /* where the contents of files go */
+	int disk;                  /* any descriptor on the store's file system */
 	const atomic_bool *cancel; /* may be NULL: -ECANCELED soon after it is set */
 	const struct layer_limits *limits;
 	atomic_size_t *memory; /* may be NULL: what other layers take, and this one */

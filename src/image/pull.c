@@ -4,8 +4,8 @@
  * From a registry, the manifest comes first, as the registry has it (so that digests are
  * the registry's, and what another tool pinned is found here): skopeo prints it raw, and
  * if it is an index, the platform is chosen here and its manifest printed too. If that
- * image is held already, naming it is all there is to do. Otherwise what of it is not held
- * is fetched blob by blob.
+ * image is held already, naming it is all there is to do. Otherwise skopeo copies by that
+ * digest into a layout in which the layers that are held stand already.
  *
  * From anywhere else there is no such digest, and no round trips to save: skopeo copies what
  * it finds, and the manifest is the one it writes: an OCI source's own, or for the others
@@ -122,16 +122,43 @@ static int resolve(const struct skopeo *sk, struct remote *rm, struct volt_error
 	return r > 0 ? fail(e, ENOTSUP, "an index in an index") : r;
 }
 
+/* A Docker image's config is rewritten when it becomes part of a layout; ask for it as it
+ * is. */
+static int get_config(struct import *im, const struct skopeo *sk, const char *ref,
+		      struct volt_error *e)
+{
+	char *text;
+	size_t size;
+	int r;
+
+	if (!im->manifest->docker ||
+	    store_has(im->images->store, &im->manifest->config.digest, OBJECT_PLAIN))
+		return 0;
+	r = skopeo_raw(sk, ref, true, &text, &size, e);
+	return r < 0 ? r : import_set_config(im, text, size, e);
+}
+
 static int copy_remote(struct import *im, const struct skopeo *sk, struct remote *rm,
 		       struct volt_error *e)
 {
 	_cleanup_free_ char *ref = docker_ref(rm->name, &rm->manifest.digest);
+	_cleanup_strv_ struct strv args = { 0 };
 	int r;
 
 	if (!ref)
 		return fail_oom(e);
 	r = import_set_manifest(im, TAKE_PTR(rm->manifest.text), rm->manifest.size, e);
-	return r < 0 ? r : import_fetch(im, sk, ref, e);
+	if (r == 0)
+		r = get_config(im, sk, ref, e);
+	if (r == 0)
+		r = import_link_held(im, e);
+	if (r > 0 &&
+	    (im->config ||
+	     store_has(im->images->store, &im->manifest->config.digest, OBJECT_PLAIN)))
+		return 0;
+	if (r >= 0)
+		r = skopeo_copy_args(sk, ref, "oci:" FETCH_LAYOUT, &args, e);
+	return r < 0 ? r : import_copy(im, &args, e);
 }
 
 /* The name an image gets: a digest says more than a tag. */
@@ -234,7 +261,7 @@ int pull_source(struct images *is, const struct source *s, const char *name,
 	const struct image_name *n = s->name; /* of a registry; NULL: from elsewhere */
 	int r;
 
-	r = import_begin(is, &im, e);
+	r = import_begin(is, n ? FETCH_LAYOUT_BLOBS : FETCH_DIR, &im, e);
 	if (r == 0 && !p)
 		r = fail(e, EINVAL, "architecture '%s' is not known",
 			 o->arch ? o->arch : "");

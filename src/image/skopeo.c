@@ -138,20 +138,6 @@ int skopeo_copy_args(const struct skopeo *s, const char *source, const char *des
 	return r < 0 ? fail_oom(e) : 0;
 }
 
-int skopeo_proxy_args(const struct skopeo *s, int socket, struct strv *ret,
-		      struct volt_error *e)
-{
-	int r = add_globals(s, ret);
-
-	if (r == 0)
-		r = strv_add(ret, "experimental-image-proxy");
-	if (r == 0)
-		r = strv_addf(ret, "--sockfd=%d", socket);
-	if (r == 0)
-		r = add_access(s, "", ret);
-	return r < 0 ? fail_oom(e) : 0;
-}
-
 int skopeo_run(int cwd, const struct strv *args, size_t max_out, char **ret_out,
 	       struct volt_error *e)
 {
@@ -250,6 +236,7 @@ static const struct {
 	{ "connection refused", ECONNREFUSED, NULL },
 	{ "i/o timeout", ETIMEDOUT, NULL },
 	{ "unexpected EOF", ECONNRESET, "the registry ended the connection too early" },
+	{ "digest did not match", EBADMSG, NULL },
 	{ "no space left on device", ENOSPC, "the disk is full" },
 	{ "file too large", EFBIG, "a layer is larger than the manifest says" },
 	{ "no such file or directory", ENOENT, NULL },

@@ -29,10 +29,6 @@ int skopeo_raw(const struct skopeo *s, const char *source, bool config, char **r
 int skopeo_copy_args(const struct skopeo *s, const char *source, const char *destination,
 		     struct strv *ret, struct volt_error *e);
 
-/* The command line of the one that hands out blobs by requests on descriptor @socket. */
-int skopeo_proxy_args(const struct skopeo *s, int socket, struct strv *ret,
-		      struct volt_error *e);
-
 /* Runs one to its end. @max_out and @ret_out are spawn_run()'s. */
 int skopeo_run(int cwd, const struct strv *args, size_t max_out, char **ret_out,
 	       struct volt_error *e);

@@ -21,15 +21,11 @@
 #include "base/thread.h"
 #include "image/tree-builder.h"
 
-/* Also where there are few processors: layers come through the network at the same time. */
-#define THREADS_MIN 6
 #define THREADS_MAX 16
 
 struct job {
 	struct unpacked result;
 	struct volt_error e;
-	int fd; /* -1, or a pipe with @size bytes */
-	uint64_t size;
 	int code;
 	bool ended;
 };
@@ -61,22 +57,13 @@ static int check_name(const struct unpacked *u, struct volt_error *e)
 		    digest_hex(&u->sums.blob, hex));
 }
 
-static int open_file(const struct unpack *u, const char *name, bool make)
-{
-	const int flags = make ? O_WRONLY | O_CREAT | O_EXCL : O_RDONLY;
-
-	return openat(u->blobs, name, flags | O_NOFOLLOW | O_CLOEXEC, 0600);
-}
-
 static int do_job(struct unpack *u, struct job *j)
 {
 	char hex[DIGEST_HEX_SIZE];
-	bool streams = j->fd >= 0;
-	_cleanup_close_ int fd = open_file(u, digest_hex(&j->result.blob, hex), streams);
-	const struct blob_stream stream = { .copy = fd, .size = j->size };
+	_cleanup_close_ int fd = openat(u->blobs, digest_hex(&j->result.blob, hex),
+					O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	const struct layer_input in = {
-		.fd = streams ? j->fd : fd,
-		.stream = streams ? &stream : NULL,
+		.fd = fd,
 		.ingest = u->ingest,
 		.disk = u->blobs,
 		.cancel = &u->cancel,
@@ -132,9 +119,6 @@ static void *thread_run(void *data)
 		code = do_job(u, j);
 		(void)pthread_mutex_lock(&u->mutex);
 		job_ended(u, j, code);
-		/* Only now: whoever sees the pipe closed is to see why. */
-		closep(&j->fd);
-		j->fd = -1;
 	}
 	(void)pthread_mutex_unlock(&u->mutex);
 	return NULL;
@@ -180,7 +164,6 @@ int unpack_new(struct ingest *g, int blobs, const struct layer_limits *limits,
 		return fail_errno(e, "make an eventfd");
 	}
 	n = 2 * thread_processors();
-	n = n < THREADS_MIN ? THREADS_MIN : n;
 	u->threads_max = n < THREADS_MAX ? n : THREADS_MAX;
 	(void)pthread_mutex_init(&u->mutex, NULL);
 	(void)pthread_cond_init(&u->wake, NULL);
@@ -203,7 +186,6 @@ void unpack_free(struct unpack *u)
 		(void)pthread_join(u->writeback, NULL);
 	for (size_t i = 0; i < u->n_jobs; i++) {
 		layer_free(u->jobs[i]->result.layer);
-		closep(&u->jobs[i]->fd);
 		free(u->jobs[i]);
 	}
 	free(u->jobs);
@@ -232,9 +214,8 @@ static struct job *find_job(const struct unpack *u, const struct digest *blob)
 	return NULL;
 }
 
-/* With the mutex. @fd is taken over if the job is. */
-static int add_job(struct unpack *u, const struct digest *blob, int fd, uint64_t size,
-		   struct volt_error *e)
+/* With the mutex. */
+static int add_job(struct unpack *u, const struct digest *blob, struct volt_error *e)
 {
 	struct job **v = reallocarray(u->jobs, u->n_jobs + 1, sizeof(struct job *)), *j;
 	int r = 0;
@@ -246,8 +227,6 @@ static int add_job(struct unpack *u, const struct digest *blob, int fd, uint64_t
 	if (!j)
 		return fail_oom(e);
 	j->result.blob = *blob;
-	j->fd = fd;
-	j->size = size;
 	u->jobs[u->n_jobs++] = j;
 	if (u->n_jobs - u->n_taken > u->n_idle && u->n_threads < u->threads_max)
 		r = start_reader(u);
@@ -261,20 +240,7 @@ int unpack_add(struct unpack *u, const struct digest *blob, struct volt_error *e
 
 	(void)pthread_mutex_lock(&u->mutex);
 	if (!find_job(u, blob))
-		r = add_job(u, blob, -1, 0, e);
-	(void)pthread_mutex_unlock(&u->mutex);
-	return r;
-}
-
-int unpack_add_stream(struct unpack *u, const struct digest *blob, int fd, uint64_t size,
-		      struct volt_error *e)
-{
-	int r;
-
-	(void)pthread_mutex_lock(&u->mutex);
-	r = add_job(u, blob, fd, size, e);
-	if (!find_job(u, blob))
-		closep(&fd);
+		r = add_job(u, blob, e);
 	(void)pthread_mutex_unlock(&u->mutex);
 	return r;
 }
@@ -320,18 +286,6 @@ static const struct job *find_failed(const struct unpack *u)
 		if (u->jobs[i]->code < 0 && (!found || found->code == -ECANCELED))
 			found = u->jobs[i];
 	return found;
-}
-
-int unpack_code(struct unpack *u)
-{
-	const struct job *failed;
-	int code;
-
-	(void)pthread_mutex_lock(&u->mutex);
-	failed = find_failed(u);
-	code = failed ? failed->code : 0;
-	(void)pthread_mutex_unlock(&u->mutex);
-	return code;
 }
 
 int unpack_wait(struct unpack *u, struct volt_error *e)

@@ -18,11 +18,6 @@ DEFINE_CLEANUP(struct unpack *, unpack_free)
 /* Starts on the layer of this name; nothing if it was started before. */
 int unpack_add(struct unpack *u, const struct digest *blob, struct volt_error *e);
 
-/* Starts on a layer that comes through @fd (taken over) and has @size bytes, and makes the
- * file of its name. It ends with -ENODATA if fewer come, and reads no more than that. */
-int unpack_add_stream(struct unpack *u, const struct digest *blob, int fd, uint64_t size,
-		      struct volt_error *e);
-
 /* Counts a layer that was read before into what all of the image's may take. -E2BIG. */
 int unpack_count_held(struct unpack *u, const struct layer *l, struct volt_error *e);
 
@@ -30,8 +25,6 @@ int unpack_count_held(struct unpack *u, const struct layer *l, struct volt_error
 int unpack_fd(const struct unpack *u);
 /* How many have ended; -1 as soon as one has failed. */
 int unpack_ended(struct unpack *u);
-/* 0, or the code of the first that failed. */
-int unpack_code(struct unpack *u);
 /* How many there are. */
 size_t unpack_count(const struct unpack *u);
 

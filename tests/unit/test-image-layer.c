@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Honest layers: what each kind of entry becomes. Hostile ones are in test-image-hostile. */
 #include <errno.h>
-#include <sys/ioctl.h>
 #include <zlib.h>
 #include <zstd.h>
 
-#include "base/io.h"
 #include "image-lib.h"
 
 static void a_layer_has_all_kinds_of_files(void)
@@ -585,72 +583,6 @@ static void both_digests_are_of_what_was_sent_and_of_the_tar(void)
 	tar_done(&tar);
 }
 
-/* Through a pipe: @sent bytes of the layer, where @size are announced. */
-static int read_pipe(struct fixture *f, const struct tar *tar, size_t sent, uint64_t size,
-		     int copy, struct blob_sums *sums, int *ret_left)
-{
-	_cleanup_(layer_freep) struct layer *l = NULL;
-	const struct blob_stream stream = { .copy = copy, .size = size };
-	int fds[2], r;
-
-	if (pipe2(fds, O_CLOEXEC) < 0 || fcntl(fds[1], F_SETPIPE_SZ, 1 << 20) < 0 ||
-	    write(fds[1], tar->v, sent) != (ssize_t)sent)
-		abort();
-	(void)close(fds[1]);
-	r = layer_read(&(struct layer_input){ .fd = fds[0],
-					      .stream = &stream,
-					      .ingest = f->ingest,
-					      .disk = f->root,
-					      .limits = &layer_limits_default },
-		       &l, sums, &f->e);
-	if (ioctl(fds[0], FIONREAD, ret_left) < 0)
-		abort();
-	(void)close(fds[0]);
-	return r;
-}
-
-static void a_stream_is_copied_and_read_no_further_than_announced(void)
-{
-	_cleanup_fixture_ struct fixture f;
-	_cleanup_close_ int copy = memfd_create("copy", MFD_CLOEXEC);
-	struct blob_sums sums;
-	struct tar tar = { 0 };
-	struct digest sent;
-	char *text;
-	size_t n, size;
-	int left;
-
-	CHECK(fixture_open(&f));
-	make_tar(&tar);
-	n = tar.n;
-	CHECK_INT(sha256_bytes(tar.v, n, &sent), 0);
-	TAR_TEXT(&tar, "behind", "nobody asked for it");
-	CHECK_INT(read_pipe(&f, &tar, tar.n, n, copy, &sums, &left), 0);
-	CHECK_INT(left, tar.n - n);
-	CHECK(digest_equal(&sums.blob, &sent));
-	CHECK_INT(lseek(copy, 0, SEEK_SET), 0);
-	CHECK_INT(read_all(copy, n + 1, &text, &size), 0);
-	CHECK_INT(size, n);
-	CHECK(memcmp(text, tar.v, n) == 0);
-	free(text);
-	tar_done(&tar);
-}
-
-static void a_stream_that_ends_early_is_told_from_a_damaged_layer(void)
-{
-	_cleanup_fixture_ struct fixture f;
-	_cleanup_close_ int copy = memfd_create("copy", MFD_CLOEXEC);
-	struct blob_sums sums;
-	struct tar tar = { 0 };
-	int left;
-
-	CHECK(fixture_open(&f));
-	make_tar(&tar);
-	CHECK_INT(read_pipe(&f, &tar, tar.n - 1, tar.n, copy, &sums, &left), -ENODATA);
-	CHECK(strstr(f.e.msg, "only"));
-	tar_done(&tar);
-}
-
 static void an_empty_layer_is_empty(void)
 {
 	_cleanup_fixture_ struct fixture f;
@@ -685,8 +617,6 @@ int main(void)
 	RUN(gzip_headers_may_have_fields_and_stand_anywhere);
 	RUN(zstd_may_begin_with_a_skippable_frame);
 	RUN(both_digests_are_of_what_was_sent_and_of_the_tar);
-	RUN(a_stream_is_copied_and_read_no_further_than_announced);
-	RUN(a_stream_that_ends_early_is_told_from_a_damaged_layer);
 	RUN(an_empty_layer_is_empty);
 	return tap_done();
 }
