@@ -253,6 +253,7 @@ int skopeo_explain(const char *said, struct volt_error *e)
 
 	if (!copy)
 		return fail_oom(e);
+	redact_urls(copy);
 	text = message_of(copy);
 	/* "Error parsing image name "…": " is what all of them begin with. */
 	cause = strstr(text, "\": ");

@@ -33,6 +33,6 @@ int skopeo_copy_args(const struct skopeo *s, const char *source, const char *des
 int skopeo_run(int cwd, const struct strv *args, size_t max_out, char **ret_out,
 	       struct volt_error *e);
 
-/* Turns what skopeo said last into an error worth reading: -ENOENT, -EACCES,
- * -ECONNREFUSED, -ENOSPC, -EFBIG or -EIO. */
+/* Turns what skopeo said last into an error worth reading, without credentials: -ENOENT,
+ * -EACCES, -ECONNREFUSED, -ENOSPC, -EFBIG and more where it is known, else -EIO. */
 int skopeo_explain(const char *said, struct volt_error *e);

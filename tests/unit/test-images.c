@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "image/build.h"
+#include "image/skopeo.h"
 #include "images-lib.h"
 #include "store/ref.h"
 
@@ -270,6 +271,17 @@ static void a_source_that_is_not_there_is_named(void)
 			     &w.f.e),
 		  -ENOENT);
 	CHECK(strstr(w.f.e.msg, "image 'nothing' is not here"));
+}
+
+static void what_skopeo_says_is_told_without_credentials(void)
+{
+	struct volt_error e = { 0 };
+
+	CHECK_INT(skopeo_explain(
+			  "time=\"now\" msg=\"pinging https://me:secret@host/v2/: no\"",
+			  &e),
+		  -EIO);
+	CHECK_STR(e.msg, "pinging https://*********@host/v2/: no");
 }
 
 static void staging_of_the_dead_is_cleared(void)
@@ -743,6 +755,7 @@ int main(void)
 	RUN(a8_a_changed_byte_in_any_blob_is_refused);
 	RUN(another_architecture_than_asked_for_is_refused);
 	RUN(a_source_that_is_not_there_is_named);
+	RUN(what_skopeo_says_is_told_without_credentials);
 	RUN(staging_of_the_dead_is_cleared);
 	RUN(images_are_found_by_name_id_and_digest);
 	RUN(what_is_gone_gets_no_name);
