@@ -76,7 +76,22 @@ its_own_ports_are_no_obstacle() {
 	is "$(wc -l <"$T/out")" 1 machines
 }
 
+# Nobody was left to remove it. To look at it is to do that, and there is nothing to replace.
+one_that_should_have_removed_itself_is_no_obstacle() {
+	local supervisor
+	free_port
+	volt run -d --rm --name dead -p "$port:80" static hang >/dev/null
+	supervisor=$(inspect dead .state.supervisor)
+	kill -9 "$supervisor"
+	wait_for 20 dead "$supervisor"
+	run volt run -d --rm --replace --name dead -p "$port:80" static hang
+	status 0
+	is "$(inspect dead '"\(.spec.id) \(.state.status)"')" "$(cat "$T/out") running"
+	volt rm -f dead >/dev/null
+}
+
 tap_run a_lock_that_cannot_be_written_removes_nothing \
 	a_file_that_cannot_be_read_removes_nothing what_is_not_there_removes_nothing \
 	a_lock_of_what_is_not_there_removes_nothing a_port_of_somebody_else_removes_nothing \
-	its_own_ports_are_no_obstacle nothing_is_left
+	its_own_ports_are_no_obstacle one_that_should_have_removed_itself_is_no_obstacle \
+	nothing_is_left
