@@ -45,24 +45,32 @@ load() {
 	done
 }
 
+# newer_init FILE: one of the inits that were built is newer.
+newer_init() {
+	local init
+	for init in "${VOLT%/*}"/guest-init/volt-init-*; do
+		[ -f "$init" ] && [ "$init" -nt "$1" ] && return
+	done
+	return 1
+}
+
 # import_once NAME ARGUMENT…: the kernel that `volt kernel import ARGUMENT…` gets. Imported once
-# for all tests, into a root of that name that is then copied.
+# for all tests, into a root of that name that is then copied; again where an init was built
+# since, which is in its initramfs.
 import_once() {
 	local from=$shared/kernel-$1
 	shift
 	(
 		flock 9
-		if ! [ -e "$from/.done" ]; then
+		if ! [ -e "$from/.done" ] || newer_init "$from/.done"; then
 			rm -rf "$from"
 			VOLT_ROOT=$from "$VOLT" kernel import "$@" >&2 && touch "$from/.done"
-		fi
+		fi && mkdir -p "$VOLT_ROOT" && cp -a --reflink=auto "$from/." "$VOLT_ROOT"
 	) 9>"$from.lock" >"$T/kernel.out" 2>&1 || {
 		sed 's/^/# kernel: /' "$T/kernel.out"
 		echo "Bail out! no kernel ($*)"
 		exit 1
 	}
-	mkdir -p "$VOLT_ROOT"
-	cp -a --reflink=auto "$from/." "$VOLT_ROOT"
 }
 
 # kernel: the kernel and the QEMU that machines of this test run on; with $own_files the
