@@ -29,6 +29,11 @@ running() {
 	volt run -d --rm --name x --replace static out:said hang >/dev/null
 	machine=$(inspect x .spec.id)
 }
+# reading: the same, but it also ends where its stdin does.
+reading() {
+	volt run -d -i --rm --name x --replace static out:said echo >/dev/null
+	machine=$(inspect x .spec.id)
+}
 # Where the command holds the machine's lock just then, removing it would wait for ever.
 removes="timeout 2 '$VOLT' rm x"
 ends="'$VOLT' kill -s USR1 x && '$VOLT' wait x"
@@ -118,7 +123,7 @@ a_list_leaves_out_what_is_removed() {
 a_machine_that_removes_itself_is_gone_for_all_who_look() {
 	each_end "no machine or image 'x'\$" "$VOLT" inspect x
 	each_end "$gone" "$VOLT" logs x
-	each_end "$gone|is not running" "$VOLT" attach --no-stdin x
+	each_call 1 reading "$ends" "$gone|is not running" "$VOLT" attach x
 	each_end "$gone|is not running" "$VOLT" kill x
 	no_end_disturbs "$VOLT" stop x
 	each_call 1 running "$ends" 'what fails' "$VOLT" ps
