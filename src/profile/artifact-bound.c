@@ -39,9 +39,36 @@ static int watch_directory(const struct bound *b, int dir)
 	return inotify_add_watch(b->notify, path, IN_MODIFY) < 0 ? -errno : 0;
 }
 
+/* Bytes of the files in a directory. */
+static uint64_t count_bytes(int fd)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	uint64_t sum = 0;
+	struct dirent *de;
+	struct stat st;
+
+	if (dir_stream(fd, &dir) < 0)
+		return 0;
+	while ((de = dir_next(dir)))
+		if (fstatat(fd, de->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    S_ISREG(st.st_mode))
+			sum += (uint64_t)st.st_size;
+	return sum;
+}
+
+static uint64_t count_all(const struct bound *b)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(b->dirs); i++)
+		sum += count_bytes(b->dirs[i]);
+	return sum;
+}
+
 int bound_begin(struct bound *b, int staging, uint64_t announced, struct volt_error *e)
 {
-	static const char *const names[] = { ".", LAYOUT, LAYOUT_BLOBS };
+	/* In this order, the other way round than files are renamed, none counts twice. */
+	static const char *const names[] = { LAYOUT_BLOBS, LAYOUT, "." };
 
 	b->announced = announced;
 	b->notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
@@ -56,37 +83,18 @@ int bound_begin(struct bound *b, int staging, uint64_t announced, struct volt_er
 		if (r < 0)
 			return fail_code(e, r, "watch what arrives");
 	}
+	b->held = count_all(b);
 	return 0;
-}
-
-/* Bytes of the files in a directory, without those that the store has too. */
-static uint64_t count_bytes(int fd)
-{
-	_cleanup_closedir_ DIR *dir = NULL;
-	uint64_t sum = 0;
-	struct dirent *de;
-	struct stat st;
-
-	if (dir_stream(fd, &dir) < 0)
-		return 0;
-	while ((de = dir_next(dir)))
-		if (fstatat(fd, de->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    S_ISREG(st.st_mode) && st.st_nlink == 1)
-			sum += (uint64_t)st.st_size;
-	return sum;
 }
 
 static int check(void *data, struct volt_error *e)
 {
 	const struct bound *b = data;
-	uint64_t sum = 0;
 	char events[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
 
 	while (read(b->notify, events, sizeof(events)) > 0)
 		;
-	for (size_t i = 0; i < ARRAY_SIZE(b->dirs); i++)
-		sum += count_bytes(b->dirs[i]);
-	if (sum <= b->announced + ALLOWANCE)
+	if (count_all(b) <= b->held + b->announced + ALLOWANCE)
 		return 0;
 	return fail(e, EFBIG,
 		    "the registry sends more than the %llu bytes that its manifest "

@@ -11,16 +11,16 @@
 #define LAYOUT_BLOBS LAYOUT "/blobs/sha256"
 
 struct bound {
-	int dirs[3]; /* the staging directory, the layout, its blobs */
+	int dirs[3]; /* blobs of the layout, the layout, the staging directory */
 	int notify;
-	uint64_t announced;
+	uint64_t announced, held;
 };
 #define BOUND_INIT                                   \
 	{                                            \
 		.dirs = { -1, -1, -1 }, .notify = -1 \
 	}
 
-/* The layout must be there; files of it that have other names too are not counted. */
+/* The layout must be there; what it holds now was not announced and does not count. */
 int bound_begin(struct bound *b, int staging, uint64_t announced, struct volt_error *e);
 void bound_done(struct bound *b);
 
