@@ -219,10 +219,11 @@ int profile_assemble_new(const struct profiles *ps, const struct profile_manifes
 		r = assemble(ps, m, &a, e);
 	if (r >= 0)
 		r = check_recorded(ps, m, &a, e);
-	closep(&a.root);
-	closep(&a.lock);
+	/* Before the lock goes: after that the tree may, and the link would stay. */
 	if (r >= 0)
 		r = profile_link_current(ps, m, e);
+	closep(&a.root);
+	closep(&a.lock);
 	if (r < 0)
 		return r;
 	*ret_ref = TAKE_PTR(ref);

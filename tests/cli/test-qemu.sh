@@ -550,6 +550,26 @@ completion_offers_profiles() {
 	stdout $'linux\nnanos\nwindows\nuefi'
 }
 
+# At each call of who makes it, from the first on that opens something of its name. It may be
+# refused, for it is in use.
+removed_while_it_is_made_it_leaves_no_link_to_nowhere() {
+	local preload=${MEDDLE_PRELOAD:-${VOLT%/*}/tests/lib/libmeddle-preload.so} n root=$T/elsewhere
+	local asan=${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0 d
+	d=$(directory fleeting)
+	for ((n = 1; ; n++)); do
+		rm -rf "$root" "$T/call"
+		VOLT_ROOT=$root ASAN_OPTIONS=$asan LD_PRELOAD=$preload VOLT_MEDDLE_FROM=fleeting \
+			VOLT_MEDDLE_AT=$n VOLT_MEDDLE_LOG=$T/call \
+			VOLT_MEDDLE_DO="timeout 2 '$VOLT' qemu rm fleeting >'$T/meddled' 2>&1" \
+			run "$VOLT" cas build "$d" --name fleeting
+		[ -e "$T/call" ] || break
+		is "$(find "$root/qemu" -maxdepth 1 -xtype l)" '' "links to nowhere, call $(cat "$T/call")"
+		[ "$tap_bad" = 0 ] || return
+	done
+	[ "$n" -gt 8 ] || bad 'calls' "$n"
+	rm -rf "$root"
+}
+
 tap_run select_follows_mode_architecture_and_system select_says_why \
 	select_refuses_words_that_it_does_not_know \
 	cas_build_makes_a_profile_of_a_directory the_same_files_are_the_same_version \
@@ -560,7 +580,8 @@ tap_run select_follows_mode_architecture_and_system select_says_why \
 	resolve_prints_a_tree_of_links_into_the_store \
 	two_may_resolve_at_once what_is_not_there_is_one_clear_line a_manifest_that_is_broken_is_named \
 	verify_mends_from_the_source_and_says_so verify_exits_with_1_where_the_source_is_gone \
-	rm_removes_versions run_passes_arguments_and_the_status run_shows_nothing_but_the_profile \
+	rm_removes_versions removed_while_it_is_made_it_leaves_no_link_to_nowhere \
+	run_passes_arguments_and_the_status run_shows_nothing_but_the_profile \
 	run_starts_none_for_root_without_a_jail \
 	run_shows_volumes_by_the_name_they_are_given run_wants_a_guest_that_the_profile_has \
 	run_hands_signals_on_and_ends_with_its_caller doctor_and_info_tell_about_profiles \
