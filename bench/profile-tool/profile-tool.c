@@ -57,6 +57,17 @@ static int do_store(const struct profiles *ps, char **args, struct volt_error *e
 	return r;
 }
 
+static int remove_tree(const struct profiles *ps, const struct profile_manifest *m,
+		       struct volt_error *e)
+{
+	struct disassembled d = DISASSEMBLED_INIT;
+	int r = profile_disassemble(ps, m, false, &d, e);
+
+	if (r >= 0)
+		profile_disassembled(&d, m);
+	return r;
+}
+
 /* As another process does that finds no tree: it reads the manifest and hashes all. */
 static int do_assemble(const struct profiles *ps, char **args, struct volt_error *e)
 {
@@ -68,7 +79,7 @@ static int do_assemble(const struct profiles *ps, char **args, struct volt_error
 	if (r >= 0)
 		r = profile_read(ps, ref, &m, e);
 	if (r >= 0)
-		r = profile_disassemble(ps, m, false, e);
+		r = remove_tree(ps, m, e);
 	if (r >= 0)
 		r = assemble(ps, m, &us, e);
 	if (r >= 0)
