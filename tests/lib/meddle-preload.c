@@ -12,6 +12,7 @@
  *
  * A sanitizer's runtime wants to be first: set ASAN_OPTIONS=verify_asan_link_order=0. */
 #undef _FILE_OFFSET_BITS
+#undef _FORTIFY_SOURCE /* it has bodies of its own for some of these */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
