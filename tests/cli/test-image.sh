@@ -183,22 +183,6 @@ a_registry_that_does_not_answer_is_said() {
 	one_line_error '127.0.0.1:1'
 }
 
-# registry [HTPASSWD]: serves on $port, as long as the test runs.
-registry() {
-	local config=$T/registry-${1:+locked}.yml
-	free_port
-	cat >"$config" <<-END
-		version: 0.1
-		storage: { filesystem: { rootdirectory: $T/registry } }
-		http: { addr: "127.0.0.1:$port" }
-		log: { level: error }
-		${1:+auth: { htpasswd: { realm: test, path: $1 \} \}}
-	END
-	docker-registry serve "$config" >"$T/registry.log" 2>&1 &
-	at_exit "kill $!"
-	wait_for 20 curl -sS -o /dev/null "http://127.0.0.1:$port/v2/"
-}
-
 a_registry_gives_and_takes() {
 	registry || return
 	run volt push --tls-verify=false busybox "127.0.0.1:$port/team/box:v2"

@@ -223,6 +223,15 @@ registry() {
 	wait_for 20 curl -sS -o /dev/null "http://127.0.0.1:$port/v2/"
 }
 
+# Prints what a VNC server says first, from the socket in directory $1.
+vnc_greeting() {
+	python3 -c 'import os, socket, sys
+os.chdir(sys.argv[1])
+s = socket.socket(socket.AF_UNIX)
+s.connect("vnc")
+print(s.recv(12).decode().strip())' "$1"
+}
+
 # What there is below machines/, but for the lock and the index of names, in which a dead
 # claim may stay until its name is wanted again.
 machine_files() {

@@ -60,15 +60,6 @@ a_reset_is_not_the_end_and_qcow2_works() {
 	is "$(mtype -i "$T/r.raw" ::/COUNT.TXT)" 2
 }
 
-# Prints what a VNC server says first, from the socket in directory $1.
-greeting() {
-	python3 -c 'import os, socket, sys
-os.chdir(sys.argv[1])
-s = socket.socket(socket.AF_UNIX)
-s.connect("vnc")
-print(s.recv(12).decode().strip())' "$1"
-}
-
 # As when the machine was first run by another id, or before helpers had users of their own.
 the_tpm_s_state_is_given_to_the_user_it_runs_as() {
 	local state uid
@@ -106,8 +97,8 @@ with_the_power_button_it_ends_and_vnc_shows_it() {
 	status 0
 	vnc=$(inspect b .vnc)
 	is "$(stat -c '%a %F' "$vnc")" '600 socket'
-	is "$(greeting "${vnc%/vnc}")" 'RFB 003.008'
-	is "$(greeting "${vnc%/vnc}")" 'RFB 003.008' 'the second client'
+	is "$(vnc_greeting "${vnc%/vnc}")" 'RFB 003.008'
+	is "$(vnc_greeting "${vnc%/vnc}")" 'RFB 003.008' 'the second client'
 	# Not QEMU's, who could take it over and has a jail that swtpm has not.
 	uid=$(inspect b '.state.qemu_uid // 0')
 	is "$(swtpm_uid b)" "$((uid ? uid + 0x10000000 : $(id -u)))" 'user of swtpm'

@@ -16,22 +16,13 @@ says() {
 	volt logs "$1" 2>&1 | grep -q "$2"
 }
 
-# Prints what a VNC server says first, from the socket in directory $1.
-greeting() {
-	python3 -c 'import os, socket, sys
-os.chdir(sys.argv[1])
-s = socket.socket(socket.AF_UNIX)
-s.connect("vnc")
-print(s.recv(12).decode().strip())' "$1"
-}
-
 a_system_boots_from_its_disk_and_is_served() {
 	local vnc
 	free_port
 	run volt run -d --name system -p "$port:80" --guest disk "$T/system.qcow2"
 	status 0 || return
 	vnc=$(inspect system .vnc)
-	is "$(greeting "${vnc%/vnc}")" 'RFB 003.008'
+	is "$(vnc_greeting "${vnc%/vnc}")" 'RFB 003.008'
 	wait_for 180 says system 'system: up' || {
 		volt logs --tail 20 system 2>&1 | sed 's/^/# /'
 		return
