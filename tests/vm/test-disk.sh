@@ -124,17 +124,22 @@ one_that_does_not_listen_is_ended_all_the_same() {
 }
 
 # B37: two machines never write to one disk.
+# The second has no name that an id could begin with, as "c" could.
 b37_a_disk_is_written_by_one_machine() {
 	run volt start b
 	status 0
-	run volt run -d --name c --guest disk "$T/b.raw"
+	run volt run -d --name other --guest disk "$T/b.raw"
 	status 125
 	one_line_error "disk '$T/b.raw' is in use"
-	run volt run -d --name c --guest disk --read-only "$T/b.raw"
+	run volt run -d --name other --guest disk --read-only "$T/b.raw"
 	status 125
 	one_line_error 'which writes to it'
-	not_ok volt inspect c >/dev/null 2>&1
-	not_ok qemu-img convert -O raw "$T/b.raw" "$T/copy" 2>/dev/null
+	run volt inspect other
+	status 125
+	run qemu-img convert -O raw "$T/b.raw" "$T/copy"
+	status 1
+	like "$(cat "$T/err")" 'lock'
+	is "$(state_of b)" running
 }
 
 runs_again() {
@@ -146,7 +151,7 @@ a_restart_takes_the_disk_again() {
 	status 0
 	kill -9 "$(inspect d .state.qemu)"
 	wait_for 60 runs_again d || return
-	run volt run -d --name c --guest disk "$T/r.qcow2"
+	run volt run -d --name other --guest disk "$T/r.qcow2"
 	status 125
 	one_line_error 'is in use'
 	run volt pause d
@@ -166,7 +171,7 @@ no_process_outlives_its_supervisor() {
 		wait_for 20 dead "$p"
 	done
 	is "$(inspect b .state.status)" failed
-	run volt run -d --rm --name c --guest disk "$T/b.raw"
+	run volt run -d --rm --name other --guest disk "$T/b.raw"
 	status 0
 	run volt kill c
 	status 0
