@@ -173,7 +173,7 @@ no_process_outlives_its_supervisor() {
 	is "$(inspect b .state.status)" failed
 	run volt run -d --rm --name other --guest disk "$T/b.raw"
 	status 0
-	run volt kill c
+	run volt kill other
 	status 0
 }
 
