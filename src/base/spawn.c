@@ -166,13 +166,12 @@ static int limit_files(uint64_t max)
 	return setrlimit(RLIMIT_FSIZE, &l);
 }
 
-/* No boundary: for a program that insists on being without groups in a user namespace, where
- * an ordinary user may not give up any. */
-static int ignore_setgroups(void)
+/* No boundary: for a program that insists on what it cannot have, or need not do. */
+static int ignore_call(long number)
 {
-	static struct sock_filter code[] = {
+	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_setgroups, 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)number, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | 0),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
@@ -217,7 +216,7 @@ static int child_setup(struct child *c)
 		return -errno;
 	if (c->s->max_file > 0 && limit_files(c->s->max_file) < 0)
 		return -errno;
-	if (c->s->ignore_setgroups && ignore_setgroups() < 0)
+	if (c->s->ignored_call > 0 && ignore_call(c->s->ignored_call) < 0)
 		return -errno;
 	for (size_t i = 0; i < c->s->n_keep_fds; i++)
 		if (fcntl(c->s->keep_fds[i], F_SETFD, 0) < 0)

@@ -19,12 +19,14 @@ struct spawn {
 	int in, out, err;       /* -1: /dev/null, for err: kept for the error message */
 	const int *keep_fds;    /* stay open in the child, at the same numbers */
 	size_t n_keep_fds;
-	int cwd;               /* directory descriptor, or -1 */
-	bool die_with_parent;  /* PR_SET_PDEATHSIG(SIGKILL) */
-	bool own_group;        /* a process group of its own: no signal of a terminal's */
-	uid_t uid;             /* become this user, without other groups; 0: stay */
-	gid_t gid;             /* with @uid */
-	bool ignore_setgroups; /* setgroups() succeeds there and does nothing */
+	int cwd;              /* directory descriptor, or -1 */
+	bool die_with_parent; /* PR_SET_PDEATHSIG(SIGKILL) */
+	bool own_group;       /* a process group of its own: no signal of a terminal's */
+	uid_t uid;            /* become this user, without other groups; 0: stay */
+	gid_t gid;            /* with @uid */
+	/* A system call (SYS_…) that succeeds there and does nothing; programs that are
+	 * set-uid gain nothing then. 0: none. */
+	long ignored_call;
 	/* NULL: none. argv[0] is a path in it, @uid and @gid its user, @cwd is not for it: a
 	 * directory from outside would be a way out, as would be one among @keep_fds. */
 	const struct jail *jail;

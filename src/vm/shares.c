@@ -30,6 +30,7 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
@@ -346,7 +347,8 @@ static int start_virtiofsd(struct share *share, const struct shares_with *w,
 	s.n_keep_fds = 1;
 	s.err = w->errors;
 	s.die_with_parent = true;
-	s.ignore_setgroups = geteuid() != 0; /* it ends if it cannot give groups up */
+	if (geteuid() != 0)
+		s.ignored_call = SYS_setgroups; /* it ends if it cannot give groups up */
 	r = spawn_start(&s, &pid, &pidfd, e);
 	if (r < 0)
 		return r;

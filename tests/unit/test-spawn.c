@@ -3,7 +3,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/io.h"
@@ -209,6 +212,25 @@ static void signal_mask_is_clean(void)
 	CHECK_STR(out, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
 }
 
+static void an_ignored_call_succeeds_and_does_nothing(void)
+{
+	char path[] = "/tmp/volt-spawn.XXXXXX";
+	const char *argv[] = { "rm", path, NULL };
+	struct spawn s = SPAWN_INIT;
+	struct volt_error e = { 0 };
+	int fd = mkstemp(path);
+
+	CHECK(fd >= 0);
+	s.argv = argv;
+	s.ignored_call = SYS_unlinkat;
+	CHECK_INT(spawn_run(&s, 0, NULL, &e), 0);
+	CHECK_INT(access(path, F_OK), 0);
+	s.ignored_call = 0;
+	CHECK_INT(spawn_run(&s, 0, NULL, &e), 0);
+	CHECK_INT(access(path, F_OK), -1);
+	(void)close(fd);
+}
+
 int main(void)
 {
 	RUN(output_comes_back);
@@ -222,5 +244,6 @@ int main(void)
 	RUN(files_of_a_child_can_be_limited);
 	RUN(secrets_in_the_environment_are_not_passed_on);
 	RUN(signal_mask_is_clean);
+	RUN(an_ignored_call_succeeds_and_does_nothing);
 	return tap_done();
 }
