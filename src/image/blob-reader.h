@@ -8,7 +8,9 @@
 #include "base/error.h"
 
 /* One pass over a layer as it was sent: its bytes are hashed, inflated (gzip, zstd, or
- * plain, told apart by the first bytes), and what comes out is hashed again. */
+ * plain, told apart by the first bytes), and what comes out is hashed again. A thread of the
+ * reader's own does that ahead of the caller, so that one large layer keeps two processors
+ * busy. */
 struct blob_reader;
 
 struct blob_limits {

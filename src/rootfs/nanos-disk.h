@@ -33,7 +33,7 @@ struct nanos_disk_layout {
 	uint64_t klog;   /* 4096 bytes that the kernel writes when it dies */
 	uint64_t bootfs; /* 0: there is none */
 	uint64_t root;
-	uint64_t size; /* of the disk */
+	uint64_t size;    /* of the disk */
 	uint64_t skipped; /* as in struct tfs_written */
 };
 
