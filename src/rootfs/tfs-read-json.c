@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rootfs/tfs-read-private.h"
+
+#define VALUES_MAX 1000000u
+#define LEVELS_MAX 64u
+
+struct maker {
+	const struct tfs *fs;
+	uint32_t values;
+	unsigned int levels;
+	struct volt_error *e;
+};
+
+/* The length of the character in UTF-8 that @p begins with; 0 if it is none that JSON text
+ * can have here. */
+static size_t character(const unsigned char *p, size_t size)
+{
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	size_t n = *p < 0x80 ? 1 : *p < 0xc0 ? 0 : *p < 0xe0 ? 2 : *p < 0xf0 ? 3 : 4;
+	uint32_t c = n > 1 ? *p & (0x7fu >> n) : *p;
+
+	if (n == 0 || n > size || *p > 0xf4 || *p == '\0')
+		return 0;
+	for (size_t i = 1; i < n; i++) {
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+		c = c << 6 | (p[i] & 0x3f);
+	}
+	return c < least[n] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000) ? 0 : n;
+}
+
+/* As text that JSON takes: a byte that is no character is \xHH. The caller frees. */
+static char *readable(const char *text, size_t size)
+{
+	_cleanup_free_ char *ret = malloc(4 * size + 1);
+	char *to = ret;
+
+	if (!ret)
+		return NULL;
+	for (size_t i = 0; i < size;) {
+		size_t n = character((const unsigned char *)text + i, size - i);
+
+		if (n == 0)
+			to += sprintf(to, "\\x%02x", (unsigned char)text[i]);
+		for (size_t k = 0; k < n; k++)
+			*to++ = text[i + k];
+		i += n > 0 ? n : 1;
+	}
+	*to = '\0';
+	return TAKE_PTR(ret);
+}
+
+static json_t *text_json(const char *text, size_t size)
+{
+	_cleanup_free_ char *copy = readable(text, size);
+
+	return copy ? json_string(copy) : NULL;
+}
+
+/* Numbers that a json_int_t does not hold are strings. */
+static json_t *number_json(const struct tfs_value *v)
+{
+	const char *sign = v->kind == TFS_NEGATIVE ? "-" : "";
+	char text[24];
+
+	if (v->number <= INT64_MAX)
+		return json_integer(*sign ? -(json_int_t)v->number
+					  : (json_int_t)v->number);
+	(void)snprintf(text, sizeof(text), "%s%" PRIu64, sign, v->number);
+	return json_string(text);
+}
+
+static json_t *group_json(struct maker *m, uint32_t group, const char *without);
+
+static json_t *value_json(struct maker *m, const struct tfs_value *v)
+{
+	switch ((enum tfs_kind)v->kind) {
+	case TFS_FLAG:
+		return json_true();
+	case TFS_TEXT:
+		return text_json(v->text, v->size);
+	case TFS_NUMBER:
+	case TFS_NEGATIVE:
+		return number_json(v);
+	case TFS_TUPLE:
+	case TFS_VECTOR:
+		return group_json(m, v->group, NULL);
+	case TFS_NULL:
+		break;
+	}
+	return json_null();
+}
+
+/* Takes @value. */
+static int put(const struct maker *m, json_t *into, const struct tfs_value *v,
+	       json_t *value)
+{
+	const struct tfs_symbol *s = &TFS_SYMBOLS(m->fs)[v->name];
+	_cleanup_free_ char *name = NULL;
+
+	if (json_is_array(into))
+		return json_array_append_new(into, value);
+	name = readable(s->text, s->size);
+	if (!name) {
+		json_decref(value);
+		return -1;
+	}
+	return json_object_set_new(into, name, value);
+}
+
+static bool is_left_out(const struct maker *m, const struct tfs_value *v,
+			const char *name)
+{
+	const struct tfs_symbol *s = &TFS_SYMBOLS(m->fs)[v->name];
+
+	return name && s->size == strlen(name) && memcmp(s->text, name, s->size) == 0;
+}
+
+/* NULL: out of memory, or the error says it. */
+static json_t *group_json(struct maker *m, uint32_t group, const char *without)
+{
+	const struct tfs_group *g = &TFS_GROUPS(m->fs)[group];
+	json_auto_t *ret = g->vector ? json_array() : json_object();
+
+	if (m->levels == LEVELS_MAX || g->n > VALUES_MAX - m->values) {
+		(void)fail(m->e, EFBIG, "the file system's attributes have no end");
+		return NULL;
+	}
+	m->levels++;
+	m->values += g->n;
+	for (uint32_t i = 0; ret && i < g->n; i++) {
+		json_t *v = is_left_out(m, &g->v[i], without) ? NULL
+							      : value_json(m, &g->v[i]);
+
+		if (is_left_out(m, &g->v[i], without))
+			continue;
+		if (!v || put(m, ret, &g->v[i], v) < 0)
+			return NULL;
+	}
+	m->levels--;
+	return json_incref(ret);
+}
+
+int tfs_attributes(const struct tfs *fs, json_t **ret, struct volt_error *e)
+{
+	struct volt_error why = { 0 };
+	struct maker m = { .fs = fs, .e = &why };
+	json_t *j = group_json(&m, 0, "children");
+
+	if (!j && why.code == 0)
+		return fail_oom(e);
+	if (!j)
+		return fail(e, why.code, "%s", why.msg);
+	*ret = j;
+	return 0;
+}
