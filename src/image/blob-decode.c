@@ -202,10 +202,9 @@ static ssize_t gzip_step(struct blob_decoder *b, uint8_t *out, struct volt_error
 	return (ssize_t)(BLOB_CHUNK - z->avail_out);
 }
 
-static ssize_t zstd_step(struct blob_decoder *b, uint8_t *out, struct volt_error *e)
+static ssize_t zstd_step(struct blob_decoder *b, ZSTD_outBuffer to, struct volt_error *e)
 {
 	ZSTD_inBuffer in = { b->in, b->in_left, 0 };
-	ZSTD_outBuffer to = { out, BLOB_CHUNK, 0 };
 	size_t left = ZSTD_decompressStream(b->zstd, &to, &in);
 
 	if (ZSTD_isError(left))
@@ -229,8 +228,9 @@ static ssize_t next_inflated(struct blob_decoder *b, uint8_t *out, struct volt_e
 			return r;
 		if (b->in_left == 0 && b->at_border)
 			return 0;
-		n = b->coding == CODING_GZIP ? gzip_step(b, out, e)
-					     : zstd_step(b, out, e);
+		n = b->coding == CODING_GZIP
+			    ? gzip_step(b, out, e)
+			    : zstd_step(b, (ZSTD_outBuffer){ out, BLOB_CHUNK, 0 }, e);
 		if (n != 0)
 			return n;
 		if (b->in_left == 0 && b->in_end && !b->at_border)
