@@ -16,6 +16,7 @@
 #include "cli/lock-file.h"
 #include "cli/options.h"
 #include "cli/progress.h"
+#include "cli/wish-nanos.h"
 #include "cli/wish-parse.h"
 
 static struct {
@@ -53,8 +54,8 @@ const struct poptOption wish_options[] = {
 	{ "env-file", 0, POPT_ARG_ARGV, &o.env_file, 0,
 	  "Set the variables listed in FILE", "FILE" },
 	{ "guest", 0, POPT_ARG_STRING, &o.guest, 0,
-	  "linux (default) runs an image's program, disk boots a disk by UEFI",
-	  "linux|disk" },
+	  "linux (default) or nanos runs an image's program, disk boots a disk by UEFI",
+	  "linux|disk|nanos" },
 	{ "hardware", 0, POPT_ARG_STRING, &o.hardware, 0,
 	  "For a disk: virtio (default), or generic, for a system without its drivers",
 	  "virtio|generic" },
@@ -98,7 +99,7 @@ const struct poptOption wish_options[] = {
 	{ "stop-signal", 0, POPT_ARG_STRING, &o.stop_signal, 0,
 	  "Signal that asks it to end", "SIGNAL" },
 	{ "stop-timeout", 0, POPT_ARG_INT, &o.stop_timeout, 0,
-	  "Seconds it has for that (10, a disk 60)", "SECONDS" },
+	  "Seconds it has for that (10, Nanos 35, a disk 60)", "SECONDS" },
 	{ "tls-verify", 0, POPT_ARG_NONE, &o.tls_verify, 0,
 	  "Insist on a registry's certificate; =false does not", NULL },
 	{ "tmpfs", 0, POPT_ARG_ARGV, &o.tmpfs, 0, "Mount a file system in memory",
@@ -109,6 +110,7 @@ const struct poptOption wish_options[] = {
 	  "HOST:GUEST[:ro|rw]" },
 	{ "workdir", 'w', POPT_ARG_STRING, &o.workdir, 0, "Directory it starts in",
 	  "DIR" },
+	OPTIONS_INCLUDE(wish_nanos_options),
 	POPT_TABLEEND
 };
 
@@ -300,7 +302,7 @@ static int check_words(struct volt_error *e)
 {
 	static const char *const accels[] = { "auto", "kvm", "tcg", NULL };
 	static const char *const networks[] = { "user", "none", NULL };
-	static const char *const guests[] = { "linux", "disk", NULL };
+	static const char *const guests[] = { "linux", "disk", "nanos", NULL };
 	static const char *const formats[] = { "raw", "qcow2", NULL };
 	static const char *const hardware[] = { "virtio", "generic", NULL };
 	int r = 0;
@@ -334,9 +336,14 @@ static int put_policies(json_t *j, struct volt_error *e)
 	return r < 0 ? fail_oom(e) : 0;
 }
 
+static bool is_guest(const char *kind)
+{
+	return o.guest && strcmp(o.guest, kind) == 0;
+}
+
 static bool is_disk(void)
 {
-	return o.guest && strcmp(o.guest, "disk") == 0;
+	return is_guest("disk");
 }
 
 /* What is done inside a guest, or with an image, cannot be asked of one that boots a disk;
@@ -374,6 +381,9 @@ static int check_guest(int argc, struct volt_error *e)
 			return fail(e, EINVAL,
 				    "'--%s' cannot be used with%s '--guest disk'",
 				    options[i].option, is_disk() ? "" : "out");
+	if (wish_nanos_given() && !is_guest("nanos"))
+		return fail(e, EINVAL, "'--%s' cannot be used without '--guest nanos'",
+			    wish_nanos_given());
 	if (is_disk() && argc > 1)
 		return fail(e, EINVAL,
 			    "a command cannot be used with '--guest disk': its system "
@@ -408,6 +418,8 @@ static int put_source(json_t *j, const char *name, struct volt_error *e)
 
 	if (is_disk())
 		return put_disk(j, name, e);
+	if (is_guest("nanos") && (r = wish_nanos_put(j, e)) < 0)
+		return r;
 	put(j, "image", json_pack("{s:s}", "ref", name), &r);
 	return r < 0 ? fail(e, EINVAL, "image name '%s' is not UTF-8", name) : 0;
 }

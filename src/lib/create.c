@@ -258,6 +258,13 @@ static int create_disk(struct volt_ctx *ctx, struct spec *s, const json_t *optio
 	return r < 0 ? r : machine_create(ctx_env(ctx), s, &vm->m, e);
 }
 
+static int check_guest(const struct spec *s, struct volt_error *e)
+{
+	return s->guest == GUEST_NANOS
+		       ? fail(e, ENOTSUP, "this version of volt runs no Nanos guests yet")
+		       : 0;
+}
+
 int volt_machine_create(struct volt_ctx *ctx, const char *spec, const char *options,
 			struct volt_machine **ret, struct volt_error *e)
 {
@@ -273,7 +280,7 @@ int volt_machine_create(struct volt_ctx *ctx, const char *spec, const char *opti
 	vm->ctx = ctx;
 	if ((r = json_parse(spec, strlen(spec), "the spec", &wish, e)) < 0 ||
 	    (r = document_parse(options, known, &o, e)) < 0 ||
-	    (r = spec_parse(wish, SPEC_WISH, &s, e)) < 0 ||
+	    (r = spec_parse(wish, SPEC_WISH, &s, e)) < 0 || (r = check_guest(s, e)) < 0 ||
 	    (r = s->guest == GUEST_DISK ? create_disk(ctx, s, o, vm, e)
 					: create(ctx, s, o, vm, e)) < 0)
 		return r;

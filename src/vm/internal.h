@@ -5,6 +5,7 @@
 
 #include "base/strv.h"
 #include "net/port.h"
+#include "vm/spec-member.h"
 #include "vm/spec.h"
 
 /* Shared by the files of this layer, not part of what it offers. */
@@ -29,5 +30,11 @@ int disk_from_json(const json_t *j, enum spec_form form, struct spec *s,
 int disk_is_absent(const json_t *j, struct volt_error *e);
 int disk_check(const struct spec *s, struct volt_error *e);
 json_t *disk_to_json(const struct spec_disk *d);
+
+/* The part that guests of kind `nanos` have, in spec-nanos.c: "nanos" with their defaults (or
+ * its absence for all others), and what must not be asked of them. */
+int nanos_from_json(const json_t *j, struct spec *s, struct volt_error *e);
+int nanos_check(const struct spec *s, struct volt_error *e);
+json_t *nanos_to_json(const struct spec_nanos *n);
 
 int labels_from_json(const json_t *o, struct strv *labels, struct volt_error *e);

@@ -162,6 +162,59 @@ static int add_disk(struct strv *a, const struct spec *s)
 	return r ?: add_flag(a, "--no-tpm", s->disk.no_tpm);
 }
 
+/* A value as `--nanos` takes it: text as it is, unless it would be read as JSON. */
+static int add_attribute(struct strv *a, const char *key, const json_t *v,
+			 struct volt_error *e)
+{
+	const char *text = json_string_value(v);
+	_cleanup_free_ char *json = NULL;
+
+	if (strpbrk(key, ".=") || (text && (*text == '{' || *text == '[')))
+		return fail(e, ENOTSUP,
+			    IMPOSSIBLE "Nanos attribute '%.100s' has a name or a value "
+				       "that --nanos would take for something else",
+			    key);
+	if (json_is_boolean(v) && !json_is_true(v))
+		return 0; /* as if it were not there */
+	if (!text && !json_is_true(v)) {
+		json = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY);
+		text = json;
+		if (!json)
+			return fail_oom(e);
+	}
+	if (strv_add(a, "--nanos") < 0 ||
+	    strv_addf(a, "%s%s%s", key, text ? "=" : "", text ? text : "") < 0)
+		return fail_oom(e);
+	return 0;
+}
+
+static int add_attributes(struct strv *a, const struct spec *s, struct volt_error *e)
+{
+	const char *key;
+	json_t *v;
+
+	json_object_foreach(s->nanos.attributes, key, v) {
+		int r = add_attribute(a, key, v, e);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int add_nanos(struct strv *a, const struct spec *s)
+{
+	int r;
+
+	if (s->guest != GUEST_NANOS)
+		return 0;
+	r = add(a, "--guest", spec_guest_text(s->guest));
+	if (s->nanos.boot != BOOT_DIRECT)
+		r = r ?: add(a, "--boot", spec_boot_text(s->nanos.boot));
+	r = r ?: add_flag(a, "--full", s->nanos.full);
+	return r ?: add_each(a, "--klib", &s->nanos.klibs);
+}
+
 static int add_hardware(struct strv *a, const struct spec *s)
 {
 	int r = add_text(a, "--arch", s->arch);
@@ -211,12 +264,15 @@ int spec_args(const struct spec *s, struct strv *ret, struct volt_error *e)
 		return r;
 	r = add_text(ret, "--name", s->name);
 	r = r ?: add_disk(ret, s);
+	r = r ?: add_nanos(ret, s);
 	r = r ?: add_hardware(ret, s);
 	r = r ?: add_process(ret, s);
 	r = r ?: add_life(ret, s);
 	if (r < 0)
 		return fail_oom(e);
-	r = add_mounts(ret, s, e);
+	r = add_attributes(ret, s, e);
+	if (r == 0)
+		r = add_mounts(ret, s, e);
 	if (r < 0)
 		return r;
 	r = strv_add(ret, s->guest == GUEST_DISK ? s->disk.path : s->image.ref);

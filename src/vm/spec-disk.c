@@ -16,13 +16,6 @@
 
 static const char *const hardware_texts[] = { "virtio", "generic" };
 
-static bool has_member(const json_t *j, const char *key)
-{
-	const json_t *m = json_object_get(j, key);
-
-	return m && !json_is_null(m);
-}
-
 static int parse_format(const json_t *disk, enum spec_form form, enum disk_format *ret,
 			struct volt_error *e)
 {
@@ -75,7 +68,7 @@ int disk_from_json(const json_t *j, enum spec_form form, struct spec *s,
 	s->memory = MEMORY_DEFAULT;
 	s->stop_timeout = STOP_TIMEOUT;
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
-		if (has_member(j, others[i]))
+		if (spec_has(j, others[i]))
 			return fail(e, EINVAL,
 				    "a machine that boots a disk must not have '%s'",
 				    others[i]);
@@ -87,7 +80,7 @@ int disk_from_json(const json_t *j, enum spec_form form, struct spec *s,
 
 int disk_is_absent(const json_t *j, struct volt_error *e)
 {
-	return has_member(j, "disk")
+	return spec_has(j, "disk")
 		       ? fail(e, EINVAL, "'disk' goes with the guest 'disk' only")
 		       : 0;
 }

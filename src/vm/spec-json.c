@@ -137,6 +137,8 @@ static int put_identity(json_t *j, const struct spec *s)
 		bad |= put(j, "name", json_string(s->name));
 	if (s->guest == GUEST_DISK)
 		return bad | put(j, "disk", disk_to_json(&s->disk));
+	if (s->guest == GUEST_NANOS)
+		bad |= put(j, "nanos", nanos_to_json(&s->nanos));
 	return bad | put(j, "image", image_json(&s->image));
 }
 

@@ -11,6 +11,13 @@
 
 #define STRINGS_MAX (2u << 20) /* Linux refuses more of them together */
 
+bool spec_has(const json_t *j, const char *key)
+{
+	const json_t *m = json_object_get(j, key);
+
+	return m && !json_is_null(m);
+}
+
 int spec_get_text(const json_t *j, const char *key, char **ret, struct volt_error *e)
 {
 	const char *text = NULL;

@@ -11,6 +11,9 @@
 
 #define SPEC_STRING_MAX (128u << 10) /* Linux refuses a longer argument */
 
+/* Is it there, and not null? */
+bool spec_has(const json_t *j, const char *key);
+
 /* Members of a machine's wish as what they must be, else -EINVAL with their name. One that is
  * absent or null leaves *@ret as it is. */
 

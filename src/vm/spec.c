@@ -35,7 +35,9 @@ static const char *const accel_texts[] = {
 	[ACCEL_TCG] = "tcg",
 };
 static const char *const guest_texts[] = {
-	[GUEST_LINUX] = "linux", [GUEST_DISK] = "disk"
+	[GUEST_LINUX] = "linux",
+	[GUEST_DISK] = "disk",
+	[GUEST_NANOS] = "nanos",
 };
 static const char *const net_texts[] = { [NET_USER] = "user", [NET_NONE] = "none" };
 
@@ -62,6 +64,8 @@ void spec_free(struct spec *s)
 	free(s->image.ref);
 	free(s->image.name);
 	free(s->disk.path);
+	strv_done(&s->nanos.klibs);
+	json_decref(s->nanos.attributes);
 	free(s->arch);
 	free(s->kernel);
 	json_decref(s->lock);
@@ -494,6 +498,7 @@ static int parse_guest(const json_t *j, enum spec_form form, struct spec *s,
 
 	TRY(spec_get_choice(j, "guest", guest_texts, ARRAY_SIZE(guest_texts), &guest, e));
 	s->guest = (enum guest_kind)guest;
+	TRY(nanos_from_json(j, s, e));
 	if (s->guest == GUEST_DISK)
 		return disk_from_json(j, form, s, e);
 	TRY(disk_is_absent(j, e));
@@ -525,7 +530,7 @@ static int check_members(const json_t *j, struct volt_error *e)
 		"tty",     "stdin",       "memory",       "cpus",       "network",
 		"ports",   "volumes",     "tmpfs",        "read_only",  "rm",
 		"restart", "stop_signal", "stop_timeout", "labels",     "log",
-		"process", "disk",        "lock",         NULL
+		"process", "disk",        "lock",         "nanos",      NULL
 	};
 	int64_t version = SPEC_VERSION;
 
@@ -554,7 +559,11 @@ static int parse_all(const json_t *j, enum spec_form form, struct spec *s,
 	TRY(parse_guest(j, form, s, e));
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
 		TRY(parts[i](j, s, e));
-	return s->guest == GUEST_DISK ? disk_check(s, e) : parse_process(j, form, s, e);
+	if (s->guest == GUEST_DISK)
+		return disk_check(s, e);
+	if (s->guest == GUEST_NANOS)
+		TRY(nanos_check(s, e));
+	return parse_process(j, form, s, e);
 }
 
 int spec_parse(const json_t *j, enum spec_form form, struct spec **ret,

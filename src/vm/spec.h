@@ -19,7 +19,8 @@
 
 enum guest_kind {
 	GUEST_LINUX, /* an image's workload under volt's kernel and init */
-	GUEST_DISK   /* whatever a disk boots by UEFI */
+	GUEST_DISK,  /* whatever a disk boots by UEFI */
+	GUEST_NANOS  /* an image's program on a Nanos kernel, with nothing beside it */
 };
 enum net_mode {
 	NET_USER,
@@ -44,6 +45,20 @@ struct spec_disk {
 	enum disk_format format;
 	bool generic; /* devices that every system has drivers for, instead of virtio */
 	bool no_tpm;
+};
+
+/* How a Nanos kernel gets into memory. */
+enum boot_kind {
+	BOOT_DIRECT, /* QEMU loads it */
+	BOOT_BIOS,   /* the disk's boot sector, under SeaBIOS */
+	BOOT_UEFI    /* a loader on the disk, under OVMF */
+};
+
+struct spec_nanos {
+	enum boot_kind boot;
+	bool full; /* the whole image, not only what its program needs */
+	struct strv klibs;
+	json_t *attributes; /* of the root, besides volt's own; NULL: none */
 };
 
 struct spec_volume {
@@ -75,6 +90,7 @@ struct spec {
 	enum guest_kind guest;
 	struct spec_image image; /* empty for GUEST_DISK */
 	struct spec_disk disk;   /* empty for all others */
+	struct spec_nanos nanos; /* likewise */
 	char *arch;              /* NULL: the host's */
 	enum accel accel;
 	char *kernel;
@@ -128,3 +144,4 @@ const char *signal_name(int number);
 const char *spec_restart_text(enum restart_policy p);
 const char *spec_accel_text(enum accel a);
 const char *spec_guest_text(enum guest_kind g);
+const char *spec_boot_text(enum boot_kind b);

@@ -87,7 +87,7 @@ what_is_of_disks_only_is_refused_without_one() {
 	done
 	run volt create --guest windows image
 	status 125
-	one_line_error "guest 'windows' is not one of: linux, disk"
+	one_line_error "guest 'windows' is not one of: linux, disk, nanos"
 }
 
 other_machines_than_the_firmware_s_are_refused() {
@@ -117,7 +117,7 @@ a_disk_is_kept_by_its_full_path_and_format() {
 
 completion_offers_words_and_files() {
 	run volt complete -- run --guest ''
-	stdout $'linux\ndisk'
+	stdout $'linux\ndisk\nnanos'
 	run volt complete -- create --hardware ''
 	stdout $'virtio\ngeneric'
 	run volt complete -- run --guest disk ''

@@ -147,11 +147,12 @@ static const struct sample {
 	const char *option;
 	const char *values[6]; /* NULL first: a flag */
 	bool elsewhere;        /* it says how to make the machine, not what it is */
-	bool of_disk;          /* it goes with --guest disk: see below */
+	bool of_other;         /* it goes with another --guest: see below */
 } samples[] = {
 	{ "accel", { "auto", "kvm", "tcg" } },
 	{ "arch", { "arm64", "x86_64" } },
 	{ "authfile", { NULL }, true },
+	{ "boot", { "direct", "bios", "uefi" }, false, true },
 	{ "cidfile", { NULL }, true },
 	{ "cpus", { "1", "3", "4.0" } },
 	{ "creds", { NULL }, true },
@@ -160,11 +161,13 @@ static const struct sample {
 	  { "", "/bin/x y", "[]", "[\"a\",\"b c\",\"\"]", "[not json", HOSTILE } },
 	{ "env", { "A=", "A=b=c", "A=" HOSTILE, "-x=--", "A*=1", "A=!#:+" } },
 	{ "env-file", { "/dev/null" } },
-	{ "guest", { "linux" } },
+	{ "full", { NULL }, false, true },
+	{ "guest", { "linux", "nanos" } },
 	{ "hardware", { "virtio", "generic" }, false, true },
 	{ "hostname", { "web.example" } },
 	{ "interactive", { NULL } },
 	{ "kernel", { "small" } },
+	{ "klib", { "tls" }, false, true },
 	{ "label", { "k", "k=", "k=v=w", "k=" HOSTILE, HOSTILE "=v", "-k=--" } },
 	{ "label-file", { "/dev/null" } },
 	{ "lock", { NULL }, true },
@@ -172,6 +175,7 @@ static const struct sample {
 	{ "log-opt", { "max-size=1m", "max-file=7" } },
 	{ "memory", { "512m", "1.5g", "67108865" } },
 	{ "name", { "a.b_c-1" } },
+	{ "nanos", { "trace" }, false, true },
 	{ "network", { "user", "none" } },
 	{ "no-tpm", { NULL }, false, true },
 	{ "platform", { "linux/arm64", "riscv64" } },
@@ -230,7 +234,7 @@ static int count_option(void *data, const struct poptOption *opt)
 
 	if (!s)
 		diag("option '--%s' is not in the table", opt->longName);
-	if (!s || !(s->elsewhere || s->of_disk))
+	if (!s || !(s->elsewhere || s->of_other))
 		*bad += s ? try_option(s, opt) : 1;
 	return 0;
 }
@@ -251,6 +255,37 @@ static void disks_survive(void)
 	SURVIVES("--guest", "disk", "--disk-format", "qcow2", "--no-tpm", "--hardware",
 		 "generic", "--read-only", "--rm", "-it", "-m", "2g", "-p", "22",
 		 "/dev/null");
+}
+
+static void nanos_guests_survive(void)
+{
+	SURVIVES("--guest", "nanos", "image");
+	SURVIVES("--guest", "nanos", "--boot", "bios", "--full", "--klib", "tls",
+		 "--klib", "ntp", "-m", "64m", "--read-only", "--user", "0", "image",
+		 "a b", "");
+	SURVIVES("--guest", "nanos", "--boot=uefi", "--nanos", "trace", "--nanos",
+		 "a=" HOSTILE, "--nanos", "b=", "--nanos", "firewall.rules=[{\"a\":1}]",
+		 "--nanos", "o={\"x\":[true,\"\"]}", "image");
+}
+
+static void what_a_nanos_attribute_means_is_not_guessed(void)
+{
+	const char *const pairs[][2] = {
+		{ "a.b", "x" }, { "a=b", "x" }, { "a", "[x" }, { "a", "{x" }
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
+		json_auto_t *wish = json_pack("{s:s, s:{s:s}, s:{s:{s:s}}}", "guest",
+					      "nanos", "image", "ref", "x", "nanos",
+					      "attributes", pairs[i][0], pairs[i][1]);
+		_cleanup_(spec_freep) struct spec *s = NULL;
+		_cleanup_strv_ struct strv args = { 0 };
+		struct volt_error e = { 0 };
+
+		CHECK_INT(spec_parse(wish, SPEC_WISH, &s, &e), 0);
+		CHECK_INT(spec_args(s, &args, &e), -ENOTSUP);
+		CHECK(strstr(e.msg, "that --nanos would take for something else"));
+	}
 }
 
 static void commands_survive(void)
@@ -381,6 +416,8 @@ int main(void)
 {
 	RUN(every_option_of_run_survives);
 	RUN(disks_survive);
+	RUN(nanos_guests_survive);
+	RUN(what_a_nanos_attribute_means_is_not_guessed);
 	RUN(commands_survive);
 	RUN(all_at_once_survives);
 	RUN(random_texts_survive);
