@@ -19,7 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "base/io.h"
@@ -31,11 +30,9 @@
 #define DIRS_MAX    1024u /* of one RPATH: each is looked into for every library */
 
 struct search {
-	const char *root;
-	char *cache;
-	size_t cache_size;
+	const struct elf_source *source;
 	struct elf_closure c;
-	size_t *needed_by; /* for each member, who asked for it first */
+	struct strv *missing; /* NULL: what is missing is a failure */
 };
 
 void elf_closure_done(struct elf_closure *c)
@@ -46,14 +43,25 @@ void elf_closure_done(struct elf_closure *c)
 		elf_file_done(&c->v[i].file);
 	}
 	free(c->v);
+	free(c->cache);
 	*c = (struct elf_closure){ 0 };
 }
 
 static void search_done(struct search *s)
 {
-	free(s->cache);
-	free(s->needed_by);
 	elf_closure_done(&s->c);
+}
+
+static int open_host(void *data, const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	return fd < 0 ? -errno : fd;
+}
+
+struct elf_source elf_source_host(const char *root)
+{
+	return (struct elf_source){ .root = root, .open = open_host, .where = "here" };
 }
 
 const char *elf_multiarch(const struct elf_file *f)
@@ -91,18 +99,14 @@ static int add_member(struct search *s, const char *host, const char *image,
 		      struct elf_file *file, size_t by)
 {
 	struct elf_member *v = reallocarray(s->c.v, s->c.n + 1, sizeof(*v));
-	size_t *needed_by;
 
 	if (!v)
 		return -ENOMEM;
 	s->c.v = v;
-	needed_by = reallocarray(s->needed_by, s->c.n + 1, sizeof(*needed_by));
-	if (!needed_by)
-		return -ENOMEM;
-	s->needed_by = needed_by;
-	s->needed_by[s->c.n] = by;
 	v += s->c.n;
-	*v = (struct elf_member){ .host = strdup(host), .image = strdup(image) };
+	*v = (struct elf_member){ .host = strdup(host),
+				  .image = strdup(image),
+				  .by = by };
 	v->file = *file;
 	*file = (struct elf_file){ 0 };
 	s->c.n++;
@@ -115,15 +119,17 @@ static int try_file(struct search *s, const char *host, const char *image, size_
 {
 	_cleanup_elf_ struct elf_file f = { 0 };
 	_cleanup_free_ char *path = NULL;
+	_cleanup_close_ int fd = -1;
 
 	for (size_t i = 0; i < s->c.n; i++)
 		if (strcmp(s->c.v[i].image, image) == 0)
 			return 1;
-	if (asprintf(&path, "%s%s", s->root, host) < 0) {
+	if (asprintf(&path, "%s%s", s->source->root, host) < 0) {
 		path = NULL;
 		return fail_oom(e);
 	}
-	if (access(path, F_OK) < 0 || elf_file_read(path, &f, NULL) < 0 ||
+	fd = s->source->open(s->source->data, path);
+	if (fd < 0 || elf_file_read_fd(fd, path, &f, NULL) < 0 ||
 	    !elf_file_same_machine(&f, &s->c.v[0].file))
 		return 0;
 	if (s->c.n >= MEMBERS_MAX)
@@ -203,7 +209,7 @@ static int try_list(struct search *s, const char *list, size_t owner, const char
 	int r = 0;
 
 	(void)snprintf(lib, sizeof(lib), "lib/%s", elf_multiarch(&s->c.v[0].file));
-	directory_of(s->c.v[owner].host + strlen(s->root), host_origin);
+	directory_of(s->c.v[owner].host + strlen(s->source->root), host_origin);
 	directory_of(s->c.v[owner].image, image_origin);
 	for (unsigned i = 0; list && r == 0 && i < DIRS_MAX; i++) {
 		size_t n = strcspn(list, ":");
@@ -216,19 +222,21 @@ static int try_list(struct search *s, const char *list, size_t owner, const char
 	return r;
 }
 
-/* RPATHs count from the one who needs it up to the program, unless it has a RUNPATH. */
+/* RPATHs count from the one who needs it up to the program, unless it has a RUNPATH, which
+ * comes after what the environment says. */
 static int try_rpaths(struct search *s, const char *name, size_t by, struct volt_error *e)
 {
+	const char *runpath = s->c.v[by].file.runpath;
 	int r = 0;
 
-	if (s->c.v[by].file.runpath)
-		return try_list(s, s->c.v[by].file.runpath, by, name, by, e);
-	for (size_t i = by;; i = s->needed_by[i]) {
+	for (size_t i = by; !runpath && r == 0; i = s->c.v[i].by) {
 		if (!s->c.v[i].file.runpath)
 			r = try_list(s, s->c.v[i].file.rpath, i, name, by, e);
-		if (r != 0 || i == 0)
-			return r;
+		if (i == 0)
+			break;
 	}
+	r = r ?: try_list(s, s->source->library_path, 0, name, by, e);
+	return r ?: try_list(s, runpath, by, name, by, e);
 }
 
 /* The directories that the loader of this program knows by itself. */
@@ -276,7 +284,7 @@ static int try_cache(struct search *s, const struct strv *standard, const char *
 
 	if (is_musl(s))
 		return 0;
-	if (ld_cache_find(s->cache, s->cache_size, name, &paths) < 0)
+	if (ld_cache_find(s->c.cache, s->c.cache_size, name, &paths) < 0)
 		return fail_oom(e);
 	for (size_t i = 0; i < paths.n && r == 0; i++) {
 		char dir[PATH_MAX];
@@ -314,52 +322,59 @@ static bool is_loader_itself(const struct search *s, const char *name)
 	       (strcmp(name, "libc.so") == 0 || strncmp(name, "libc.musl-", 10) == 0);
 }
 
+static int say_missing(struct search *s, const char *name, size_t by,
+		       struct volt_error *e)
+{
+	const char *who = s->c.v[by].host, *where = s->source->where;
+
+	if (!s->missing)
+		return fail(e, ENOENT, "library '%s', which '%s' needs, is not %s", name,
+			    who, where);
+	if (strv_addf(s->missing, "library '%s', which '%s' needs, is not %s", name, who,
+		      where) < 0)
+		return fail_oom(e);
+	return 0;
+}
+
 static int find_needed(struct search *s, size_t by, struct volt_error *e)
 {
 	for (size_t i = 0; i < s->c.v[by].file.needed.n; i++) {
 		const char *name = s->c.v[by].file.needed.v[i];
 		int r = is_loader_itself(s, name) ? 1 : find_library(s, name, by, e);
 
+		if (r == 0)
+			r = say_missing(s, name, by, e);
 		if (r < 0)
 			return r;
-		if (r == 0)
-			return fail(e, ENOENT,
-				    "library '%s', which '%s' needs, is not here", name,
-				    s->c.v[by].host);
 	}
 	return 0;
 }
 
-static bool is_program(const struct elf_file *f)
-{
-	return f->type == ET_EXEC || (f->type == ET_DYN && (f->interpreter || f->pie));
-}
-
 /* A program, or a library that one will open. */
-static int add_first(struct search *s, const char *program, const char *name,
-		     bool library, struct volt_error *e)
+static int add_first(struct search *s, const char *path, const char *name, bool library,
+		     struct volt_error *e)
 {
 	_cleanup_elf_ struct elf_file f = { 0 };
-	_cleanup_free_ char *path = NULL;
+	_cleanup_close_ int fd = -1;
 	int r;
 
 	if (name[0] != '/' || !path_is_clean(name + 1))
 		return fail(e, EINVAL, "'%.300s' is no absolute path for a program",
 			    name);
-	path = realpath(program, NULL);
-	if (!path)
-		return fail_errno(e, "program '%s'", program);
-	r = elf_file_read(path, &f, e);
+	fd = s->source->open(s->source->data, path);
+	if (fd < 0)
+		return fail_code(e, fd, "open '%s'", path);
+	r = elf_file_read_fd(fd, path, &f, e);
 	if (r < 0)
 		return r;
-	if (library ? f.type != ET_DYN : !is_program(&f))
-		return fail(e, ENOEXEC, "'%s' is an ELF file, but no %s", program,
+	if (library ? f.type != ET_DYN : !elf_file_is_program(&f))
+		return fail(e, ENOEXEC, "'%s' is an ELF file, but no %s", path,
 			    library ? "library" : "program");
 	s->c.platform = elf_file_platform(&f);
 	if (!s->c.platform)
 		return fail(e, ENOEXEC,
 			    "'%s' is a program for a machine that volt does not know",
-			    program);
+			    path);
 	return add_member(s, path, name, &f, 0) < 0 ? fail_oom(e) : 0;
 }
 
@@ -372,28 +387,50 @@ static int add_interpreter(struct search *s, struct volt_error *e)
 		return 0;
 	r = *path == '/' ? try_file(s, path, path, 0, e) : 0;
 	if (r == 0)
-		return fail(e, ENOENT, "the loader '%s', which '%s' needs, is not here",
-			    path, s->c.v[0].host);
+		return fail(e, ENOENT, "the loader '%s', which '%s' needs, is not %s",
+			    path, s->c.v[0].host, s->source->where);
 	return r < 0 ? r : 0;
 }
 
-static int read_closure(const char *path, const char *name, bool library,
-			const char *root, struct elf_closure *ret, struct volt_error *e)
+/* One that is missing or unreadable is an empty one. */
+static int read_cache(struct search *s, struct volt_error *e)
 {
-	_cleanup_(search_done) struct search s = { .root = root };
-	_cleanup_free_ char *cache = NULL;
-	int r;
+	_cleanup_free_ char *path = NULL;
+	_cleanup_close_ int fd = -1;
 
-	if (asprintf(&cache, "%s/etc/ld.so.cache", root) < 0) {
-		cache = NULL;
+	if (asprintf(&path, "%s/etc/ld.so.cache", s->source->root) < 0) {
+		path = NULL;
 		return fail_oom(e);
 	}
-	(void)read_file_at(AT_FDCWD, cache, CACHE_MAX, &s.cache, &s.cache_size);
-	r = add_first(&s, path, name, library, e);
+	fd = s->source->open(s->source->data, path);
+	if (fd >= 0)
+		(void)read_all(fd, CACHE_MAX, &s->c.cache, &s->c.cache_size);
+	return 0;
+}
+
+/* What members from @first on need. */
+static int find_rest(struct search *s, size_t first, struct volt_error *e)
+{
+	int r = 0;
+
+	for (size_t i = first; r == 0 && i < s->c.n; i++)
+		r = find_needed(s, i, e);
+	return r;
+}
+
+static int find_closure(const struct elf_source *source, const char *path,
+			const char *name, bool library, struct elf_closure *ret,
+			struct volt_error *e)
+{
+	_cleanup_(search_done) struct search s = { .source = source };
+	int r = read_cache(&s, e);
+
+	if (r == 0)
+		r = add_first(&s, path, name, library, e);
 	if (r == 0)
 		r = add_interpreter(&s, e);
-	for (size_t i = 0; r == 0 && i < s.c.n; i++)
-		r = find_needed(&s, i, e);
+	if (r == 0)
+		r = find_rest(&s, 0, e);
 	if (r < 0)
 		return r;
 	*ret = s.c;
@@ -401,14 +438,51 @@ static int read_closure(const char *path, const char *name, bool library,
 	return 0;
 }
 
+int elf_closure_find(const struct elf_source *s, const char *program,
+		     const char *name_in_image, struct elf_closure *ret,
+		     struct volt_error *e)
+{
+	return find_closure(s, program, name_in_image, false, ret, e);
+}
+
+int elf_closure_add(const struct elf_source *source, struct elf_closure *c,
+		    const char *library, struct strv *missing, struct volt_error *e)
+{
+	_cleanup_(search_done) struct search s = { .source = source,
+						   .c = *c,
+						   .missing = missing };
+	size_t first = c->n;
+	int found = find_library(&s, library, 0, e);
+	int r = found > 0 ? find_rest(&s, first, e) : found;
+
+	*c = s.c;
+	s.c = (struct elf_closure){ 0 };
+	return r < 0 ? r : found;
+}
+
+/* The file itself, as what is found relative to it counts from there. */
+static int find_on_host(const char *path, const char *name, bool library,
+			const char *root, struct elf_closure *ret, struct volt_error *e)
+{
+	struct elf_source host = elf_source_host(root);
+	_cleanup_free_ char *real = NULL;
+
+	if (name[0] == '/' && path_is_clean(name + 1)) {
+		real = realpath(path, NULL);
+		if (!real)
+			return fail_errno(e, "program '%s'", path);
+	}
+	return find_closure(&host, real ? real : path, name, library, ret, e);
+}
+
 int elf_closure_read(const char *program, const char *name_in_image, const char *root,
 		     struct elf_closure *ret, struct volt_error *e)
 {
-	return read_closure(program, name_in_image, false, root, ret, e);
+	return find_on_host(program, name_in_image, false, root, ret, e);
 }
 
 int elf_closure_read_library(const char *library, const char *root,
 			     struct elf_closure *ret, struct volt_error *e)
 {
-	return read_closure(library, "/library", true, root, ret, e);
+	return find_on_host(library, "/library", true, root, ret, e);
 }

@@ -171,16 +171,13 @@ static int read_headers(struct elf_file *f, Elf *elf)
 	return 0;
 }
 
-int elf_file_read(const char *path, struct elf_file *ret, struct volt_error *e)
+int elf_file_read_fd(int fd, const char *name, struct elf_file *ret, struct volt_error *e)
 {
 	_cleanup_elf_ struct elf_file f = { 0 };
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	Elf *elf;
 	int r;
 
-	if (fd < 0)
-		return fail_errno(e, "open '%s'", path);
-	r = check_head(fd, path, e);
+	r = check_head(fd, name, e);
 	if (r < 0)
 		return r;
 	(void)elf_version(EV_CURRENT);
@@ -190,10 +187,24 @@ int elf_file_read(const char *path, struct elf_file *ret, struct volt_error *e)
 	if (r == -ENOMEM)
 		return fail_oom(e);
 	if (r < 0)
-		return fail(e, ENOEXEC, "'%s' is a damaged ELF file", path);
+		return fail(e, ENOEXEC, "'%s' is a damaged ELF file", name);
 	*ret = f;
 	f = (struct elf_file){ 0 };
 	return 0;
+}
+
+int elf_file_read(const char *path, struct elf_file *ret, struct volt_error *e)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0)
+		return fail_errno(e, "open '%s'", path);
+	return elf_file_read_fd(fd, path, ret, e);
+}
+
+bool elf_file_is_program(const struct elf_file *f)
+{
+	return f->type == ET_EXEC || (f->type == ET_DYN && (f->interpreter || f->pie));
 }
 
 const struct platform *elf_file_platform(const struct elf_file *f)
