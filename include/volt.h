@@ -2,9 +2,9 @@
 /*
  * libvolt: OCI images run as virtual machines.
  *
- * Three opaque objects: struct volt_ctx (a store and its machines), struct volt_machine
- * (one of them, by any of its names) and struct volt_attach (a conversation with what runs
- * inside). Everything with more than a name to it is a JSON document: a machine's wish is
+ * Four opaque objects: struct volt_ctx (a store and its machines), struct volt_machine
+ * (one of them, by any of its names), struct volt_attach (a conversation with what runs
+ * inside) and struct volt_nanos (a disk to look into). Everything with more than a name to it is a JSON document: a machine's wish is
  * the one volt.json(5) describes, options and answers are described here. Unknown members
  * of what is passed in are errors; answers may gain members.
  *
@@ -777,6 +777,7 @@ void volt_attach_free(struct volt_attach *a);
 }
 #endif
 
+#include "volt-nanos.h" /* disks of Nanos guests */
 #include "volt-store.h" /* profiles and the content store */
 
 #endif

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -50,6 +52,51 @@ int json_write_at(int dirfd, const char *name, const json_t *j, mode_t mode,
 char *json_text(const json_t *j)
 {
 	return json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+}
+
+/* The length of the character in UTF-8 that @p begins with; 0 if it is none that JSON text
+ * can have here. */
+static size_t character(const unsigned char *p, size_t size)
+{
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	size_t n = *p < 0x80 ? 1 : *p < 0xc0 ? 0 : *p < 0xe0 ? 2 : *p < 0xf0 ? 3 : 4;
+	uint32_t c = n > 1 ? *p & (0x7fu >> n) : *p;
+
+	if (n == 0 || n > size || *p > 0xf4 || *p == '\0')
+		return 0;
+	for (size_t i = 1; i < n; i++) {
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+		c = c << 6 | (p[i] & 0x3f);
+	}
+	return c < least[n] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000) ? 0 : n;
+}
+
+char *json_readable(const char *text, size_t size)
+{
+	_cleanup_free_ char *ret = malloc(4 * size + 1);
+	char *to = ret;
+
+	if (!ret)
+		return NULL;
+	for (size_t i = 0; i < size;) {
+		size_t n = character((const unsigned char *)text + i, size - i);
+
+		if (n == 0)
+			to += sprintf(to, "\\x%02x", (unsigned char)text[i]);
+		for (size_t k = 0; k < n; k++)
+			*to++ = text[i + k];
+		i += n > 0 ? n : 1;
+	}
+	*to = '\0';
+	return TAKE_PTR(ret);
+}
+
+json_t *json_bytes(const char *text, size_t size)
+{
+	_cleanup_free_ char *copy = json_readable(text, size);
+
+	return copy ? json_string(copy) : NULL;
 }
 
 /* The member, or NULL when it is absent; null counts as absent. */

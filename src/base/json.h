@@ -27,6 +27,11 @@ int json_write_at(int dirfd, const char *name, const json_t *j, mode_t mode,
 /* As text, for a socket or the CLI. The caller frees. NULL: out of memory. */
 char *json_text(const json_t *j);
 
+/* Any bytes as text that JSON takes, for reading: what is no character of UTF-8, or NUL, is
+ * \xHH. The caller frees. NULL: out of memory. */
+char *json_readable(const char *bytes, size_t size);
+json_t *json_bytes(const char *bytes, size_t size);
+
 /* Typed members of an object. An absent member leaves *@ret as it is and returns 0; one
  * of the wrong type or out of range is -EINVAL with a message that names @key. Strings
  * are borrowed from @j. */

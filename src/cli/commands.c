@@ -42,6 +42,10 @@ const struct cmd *const cmds[] = {
 	&cmd_kernel_ls,
 	&cmd_kernel_default,
 	&cmd_kernel_rm,
+	/* disks of Nanos */
+	&cmd_nanos_ls,
+	&cmd_nanos_cat,
+	&cmd_nanos_dump,
 	/* profiles of QEMU */
 	&cmd_qemu_build,
 	&cmd_qemu_ls,

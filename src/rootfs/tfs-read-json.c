@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "rootfs/tfs-read-private.h"
 
 #define VALUES_MAX 1000000u
@@ -17,52 +17,6 @@ struct maker {
 	unsigned int levels;
 	struct volt_error *e;
 };
-
-/* The length of the character in UTF-8 that @p begins with; 0 if it is none that JSON text
- * can have here. */
-static size_t character(const unsigned char *p, size_t size)
-{
-	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	size_t n = *p < 0x80 ? 1 : *p < 0xc0 ? 0 : *p < 0xe0 ? 2 : *p < 0xf0 ? 3 : 4;
-	uint32_t c = n > 1 ? *p & (0x7fu >> n) : *p;
-
-	if (n == 0 || n > size || *p > 0xf4 || *p == '\0')
-		return 0;
-	for (size_t i = 1; i < n; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-		c = c << 6 | (p[i] & 0x3f);
-	}
-	return c < least[n] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000) ? 0 : n;
-}
-
-/* As text that JSON takes: a byte that is no character is \xHH. The caller frees. */
-static char *readable(const char *text, size_t size)
-{
-	_cleanup_free_ char *ret = malloc(4 * size + 1);
-	char *to = ret;
-
-	if (!ret)
-		return NULL;
-	for (size_t i = 0; i < size;) {
-		size_t n = character((const unsigned char *)text + i, size - i);
-
-		if (n == 0)
-			to += sprintf(to, "\\x%02x", (unsigned char)text[i]);
-		for (size_t k = 0; k < n; k++)
-			*to++ = text[i + k];
-		i += n > 0 ? n : 1;
-	}
-	*to = '\0';
-	return TAKE_PTR(ret);
-}
-
-static json_t *text_json(const char *text, size_t size)
-{
-	_cleanup_free_ char *copy = readable(text, size);
-
-	return copy ? json_string(copy) : NULL;
-}
 
 /* Numbers that a json_int_t does not hold are strings. */
 static json_t *number_json(const struct tfs_value *v)
@@ -85,7 +39,7 @@ static json_t *value_json(struct maker *m, const struct tfs_value *v)
 	case TFS_FLAG:
 		return json_true();
 	case TFS_TEXT:
-		return text_json(v->text, v->size);
+		return json_bytes(v->text, v->size);
 	case TFS_NUMBER:
 	case TFS_NEGATIVE:
 		return number_json(v);
@@ -107,7 +61,7 @@ static int put(const struct maker *m, json_t *into, const struct tfs_value *v,
 
 	if (json_is_array(into))
 		return json_array_append_new(into, value);
-	name = readable(s->text, s->size);
+	name = json_readable(s->text, s->size);
 	if (!name) {
 		json_decref(value);
 		return -1;
