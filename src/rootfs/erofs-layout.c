@@ -8,13 +8,13 @@
  * kernel's own copy can move them; files of the same content share them.
  */
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/error.h"
 #include "rootfs/erofs-private.h"
+#include "rootfs/shape.h"
 
 /* Longer ends of files get a block of their own: behind an inode they would leave gaps
  * about as large as what they save, and spread the inodes. */
@@ -27,100 +27,35 @@
 
 #define LINK_MAX_LENGTH 4095
 
-/* Children of one directory as they are met. */
-struct level {
-	uint32_t dir, last;
-};
-
-static bool is_child(const char *dir, const char *path, size_t *ret_name)
+/* Finds parents, siblings, names and link counts. */
+static void link_node(void *data, uint32_t i, const struct shape_place *at)
 {
-	size_t n = strlen(dir);
-
-	if (strncmp(dir, path, n) != 0 || (n > 0 && path[n] != '/'))
-		return false;
-	*ret_name = n > 0 ? n + 1 : 0;
-	return true;
-}
-
-static bool name_is_sound(const char *name)
-{
-	size_t n = strcspn(name, "/");
-
-	return n > 0 && n <= 255 && name[n] == '\0' && strcmp(name, ".") != 0 &&
-	       strcmp(name, "..") != 0;
-}
-
-/* A tree comes from a file: a wrong one must not become a loop or a bad pointer. */
-static int check_hardlink(const struct tree *t, uint32_t i, struct volt_error *e)
-{
-	const struct tree_entry *f = &t->v[i];
-	const struct tree_entry *to;
-
-	if (f->hardlink == TREE_NONE)
-		return 0;
-	to = f->hardlink < i ? &t->v[f->hardlink] : NULL;
-	if (!to || !erofs_is_node(to) || S_ISDIR(to->mode))
-		return fail(e, EBADMSG, "broken tree: hard link '%s' leads nowhere",
-			    f->path);
-	return 0;
-}
-
-static int link_node(struct erofs_image *m, uint32_t i, struct level *up,
-		     struct volt_error *e)
-{
+	struct erofs_image *m = data;
 	const struct tree_entry *f = &m->t->v[i];
 	struct erofs_node *n = &m->nodes[i];
 
-	if (!S_ISDIR(m->t->v[up->dir].mode) || !name_is_sound(f->path + n->name) ||
-	    (up->last != TREE_NONE &&
-	     strcmp(m->t->v[up->last].path + n->name, f->path + n->name) >= 0))
-		return fail(e, EBADMSG, "broken tree: '%s' is out of order", f->path);
-	n->parent = up->dir;
-	if (up->last == TREE_NONE)
-		m->nodes[up->dir].child = i;
+	n->name = at->name;
+	n->parent = at->dir;
+	if (at->before == TREE_NONE)
+		m->nodes[at->dir].child = i;
 	else
-		m->nodes[up->last].sibling = i;
-	up->last = i;
-	if (S_ISDIR(f->mode))
-		m->nodes[up->dir].nlink++;
+		m->nodes[at->before].sibling = i;
+	if (S_ISDIR(f->mode)) {
+		n->nlink++;
+		m->nodes[at->dir].nlink++;
+	}
 	m->nodes[erofs_is_node(f) ? i : f->hardlink].nlink++;
-	return 0;
 }
 
-/* Finds parents, siblings, names and link counts. */
 static int link_nodes(struct erofs_image *m, struct volt_error *e)
 {
-	struct level stack[PATH_MAX / 2 + 2];
-	size_t depth = 0, name = 0;
-	int r = 0;
-
-	if (m->t->n == 0 || m->t->v[0].path[0] != '\0' || !S_ISDIR(m->t->v[0].mode))
-		return fail(e, EBADMSG, "broken tree: it has no root");
 	for (uint32_t i = 0; i < m->t->n; i++) {
 		m->nodes[i].child = m->nodes[i].sibling = TREE_NONE;
 		m->nodes[i].twin = i;
 		m->inodes += erofs_is_node(&m->t->v[i]);
 	}
 	m->nodes[0].nlink = 2;
-	stack[depth++] = (struct level){ 0, TREE_NONE };
-	for (uint32_t i = 1; r >= 0 && i < m->t->n; i++) {
-		const struct tree_entry *f = &m->t->v[i];
-
-		r = check_hardlink(m->t, i, e);
-		if (r < 0)
-			return r;
-		while (depth > 0 &&
-		       !is_child(m->t->v[stack[depth - 1].dir].path, f->path, &name))
-			depth--;
-		if (depth == 0 || depth == ARRAY_SIZE(stack) || name >= PATH_MAX)
-			return fail(e, EBADMSG, "broken tree: '%s' is out of order",
-				    f->path);
-		m->nodes[i].name = (uint16_t)name;
-		m->nodes[i].nlink += S_ISDIR(f->mode) ? 1 : 0;
-		r = link_node(m, i, &stack[depth - 1], e);
-		stack[depth++] = (struct level){ i, TREE_NONE };
-	}
-	return r;
+	return shape_walk(m->t, link_node, m, e);
 }
 
 static int compare_times(const void *a, const void *b)
