@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "rootfs/erofs-private.h"
+#include "rootfs/mover.h"
 #include "rootfs/shape.h"
 
 /* Longer ends of files get a block of their own: behind an inode they would leave gaps
@@ -256,9 +257,9 @@ static enum part part_of(const struct tree_entry *f)
 {
 	if (!S_ISREG(f->mode))
 		return PART_NAMES;
-	if (f->size <= EROFS_SMALL_FILE)
+	if (f->size <= MOVER_SMALL)
 		return PART_SMALL;
-	return f->size <= EROFS_LARGE_FILE ? PART_LARGE : PART_HUGE;
+	return f->size <= MOVER_HUGE ? PART_LARGE : PART_HUGE;
 }
 
 uint64_t erofs_whole_blocks(const struct erofs_node *n)

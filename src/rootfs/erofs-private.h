@@ -66,11 +66,6 @@ struct erofs_image {
 	uint8_t *meta; /* [0, meta_end) */
 };
 
-/* Files up to the first size are gathered in a buffer; larger ones are moved by the
- * kernel. Room is set aside for all but the huge ones, which may be mostly holes. */
-#define EROFS_SMALL_FILE (64u << 10)
-#define EROFS_LARGE_FILE (1u << 30)
-
 static inline uint64_t erofs_align(uint64_t n, uint64_t unit)
 {
 	return (n + unit - 1) / unit * unit;
