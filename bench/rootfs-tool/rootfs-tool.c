@@ -3,6 +3,10 @@
  *
  *	rootfs-tool ROOT import DIR           keeps a directory as a tree; prints its digest
  *	rootfs-tool ROOT erofs TREE FILE      writes its image, as mkfs.erofs would: no sync
+ *	rootfs-tool ROOT tfs TREE FILE        writes its Nanos file system: no sync
+ *	rootfs-tool ROOT nanos TREE FILE direct|bios|uefi JSON RELEASE [KLIB...]
+ *	                                      writes a Nanos disk with these attributes
+ *	rootfs-tool ROOT append FILE AT JSON  gives the file system at byte AT one more record
  *	rootfs-tool ROOT links TREE DIR       fills a directory with it: no sync
  *	rootfs-tool ROOT disk BYTES DIR NAME  makes a writable disk
  *	rootfs-tool ROOT forget DIR           drops a directory's files from the page cache
@@ -18,8 +22,10 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/json.h"
 #include "image/tree-builder.h"
 #include "rootfs/erofs.h"
+#include "rootfs/nanos-disk.h"
 #include "rootfs/scratch.h"
 #include "rootfs/tinyvol.h"
 
@@ -34,23 +40,44 @@ static struct {
 static int add_content(const char *path, struct tree_entry *f)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	_cleanup_free_ char *data = NULL;
-	size_t size;
+	struct stat st;
 
-	if (fd < 0 || read_all(fd, SIZE_MAX / 2, &data, &size) < 0)
+	if (fd < 0 || fstat(fd, &st) < 0)
 		return fail_errno(&import.e, "read '%s'", path);
-	f->size = size;
-	return size == 0 ? 0
-			 : ingest_add(import.g, data, size,
-				      f->mode & 0111 ? OBJECT_EXEC : OBJECT_PLAIN,
-				      &f->object, &import.e);
+	f->size = (uint64_t)st.st_size;
+	return f->size == 0 ? 0
+			    : ingest_file(import.g, fd,
+					  f->mode & 0111 ? OBJECT_EXEC : OBJECT_PLAIN,
+					  &f->object, NULL, &import.e);
+}
+
+/* The first name of a file that has several, by its inode; NULL: this is it. */
+static const char *first_name(const char *name, const struct stat *st)
+{
+	static struct {
+		ino_t ino;
+		char *name;
+	} v[4096];
+	static size_t n;
+
+	for (size_t i = 0; i < n; i++)
+		if (v[i].ino == st->st_ino)
+			return v[i].name;
+	if (n < ARRAY_SIZE(v)) {
+		v[n].ino = st->st_ino;
+		v[n++].name = strdup(name);
+	}
+	return NULL;
 }
 
 static int add(const char *path, const struct stat *st, int type, struct FTW *where)
 {
+	const char *name = path + import.prefix + (path[import.prefix] == '/');
+	const char *first =
+		S_ISREG(st->st_mode) && st->st_nlink > 1 ? first_name(name, st) : NULL;
 	char target[4096];
 	struct tree_entry f = {
-		.path = path + import.prefix + (path[import.prefix] == '/'),
+		.path = name,
 		.mode = st->st_mode,
 		.uid = st->st_uid,
 		.gid = st->st_gid,
@@ -61,6 +88,8 @@ static int add(const char *path, const struct stat *st, int type, struct FTW *wh
 	};
 	int r = 0;
 
+	if (first)
+		return tree_builder_link(import.b, name, first, &import.e);
 	if (S_ISLNK(st->st_mode)) {
 		ssize_t n = readlink(path, target, sizeof(target) - 1);
 
@@ -122,6 +151,100 @@ static int do_erofs(struct store *s, char **args, struct volt_error *e)
 	return erofs_write(t, s, &id, fd, NULL, e);
 }
 
+static int open_output(const char *name, struct volt_error *e)
+{
+	int fd = open(name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	return fd < 0 ? fail_errno(e, "open '%s'", name) : fd;
+}
+
+static int do_tfs(struct store *s, char **args, struct volt_error *e)
+{
+	_cleanup_(tree_freep) struct tree *t = NULL;
+	struct tfs_input in = { .data = s, .room = 1 << 20 };
+	_cleanup_close_ int fd = -1;
+	struct digest id;
+	int r = load(s, args[0], &id, &t, e);
+
+	in.tree = t;
+	if (r >= 0)
+		r = fd = open_output(args[1], e);
+	return r < 0 ? r : tfs_write(&in, fd, 0, NULL, e);
+}
+
+#define KLIBS_MAX 16
+
+static int open_release(const char *dir, const char *name)
+{
+	char path[4096];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+static int do_nanos(struct store *s, char **args, struct volt_error *e)
+{
+	_cleanup_(tree_freep) struct tree *t = NULL;
+	struct nanos_klib klibs[KLIBS_MAX];
+	struct nanos_disk_input in = { .root = { .data = s, .room = 16 << 20 },
+				       .klibs = klibs };
+	struct nanos_disk_layout at;
+	json_t *attributes = NULL;
+	_cleanup_close_ int fd = -1;
+	struct digest id;
+	const char *release;
+	char name[256];
+	int r = load(s, args[0], &id, &t, e);
+
+	if (r >= 0)
+		r = json_parse(args[3], strlen(args[3]), "attributes", &attributes, e);
+	if (r >= 0)
+		r = fd = open_output(args[1], e);
+	if (r < 0)
+		return r;
+	in.root.tree = t;
+	in.root.attributes = attributes;
+	in.boot = strcmp(args[2], "bios") == 0   ? NANOS_BIOS
+		  : strcmp(args[2], "uefi") == 0 ? NANOS_UEFI
+						 : NANOS_DIRECT;
+	in.kernel = open_release(args[4], "kernel.img");
+	in.boot_img = open_release(args[4], "boot.img");
+	in.uefi_loader = open_release(args[4], "bootx64.efi");
+	release = args[4];
+	for (args += 5; *args && in.n_klibs < KLIBS_MAX; args++) {
+		(void)snprintf(name, sizeof(name), "klibs/%s", *args);
+		klibs[in.n_klibs++] =
+			(struct nanos_klib){ *args, open_release(release, name) };
+	}
+	r = nanos_disk_write(&in, fd, &at, e);
+	json_decref(attributes);
+	if (r >= 0)
+		(void)printf("klog %llu bootfs %llu root %llu size %llu\n",
+			     (unsigned long long)at.klog, (unsigned long long)at.bootfs,
+			     (unsigned long long)at.root, (unsigned long long)at.size);
+	return r;
+}
+
+static int do_append(char **args, struct volt_error *e)
+{
+	_cleanup_close_ int fd = open(args[0], O_RDWR | O_CLOEXEC);
+	json_t *attributes = NULL;
+	struct tfs_patch patch;
+	int r;
+
+	if (fd < 0)
+		return fail_errno(e, "open '%s'", args[0]);
+	r = json_parse(args[2], strlen(args[2]), "attributes", &attributes, e);
+	if (r >= 0)
+		r = tfs_append(fd, strtoull(args[1], NULL, 10), attributes, &patch, e);
+	json_decref(attributes);
+	if (r < 0)
+		return r;
+	r = pwrite_all(fd, patch.data, patch.size, (off_t)patch.at);
+	tfs_patch_done(&patch);
+	return r;
+}
+
 static int do_links(struct store *s, char **args, struct volt_error *e)
 {
 	_cleanup_(tree_freep) struct tree *t = NULL;
@@ -167,6 +290,12 @@ static int run(int root, int argc, char **argv, struct volt_error *e)
 		return do_import(s, argv + 3, e);
 	if (argc == 5 && strcmp(argv[2], "erofs") == 0)
 		return do_erofs(s, argv + 3, e);
+	if (argc == 5 && strcmp(argv[2], "tfs") == 0)
+		return do_tfs(s, argv + 3, e);
+	if (argc >= 8 && strcmp(argv[2], "nanos") == 0)
+		return do_nanos(s, argv + 3, e);
+	if (argc == 6 && strcmp(argv[2], "append") == 0)
+		return do_append(argv + 3, e);
 	if (argc == 5 && strcmp(argv[2], "links") == 0)
 		return do_links(s, argv + 3, e);
 	if (argc == 6 && strcmp(argv[2], "disk") == 0)
