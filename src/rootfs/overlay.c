@@ -86,7 +86,7 @@ static int check_wish(const struct overlay_wish *w, uint64_t *ret_clusters,
 /* Which clusters of the disk the patches touch. */
 static int find_touched(struct making *m, struct volt_error *e)
 {
-	uint64_t room;
+	uint64_t room = 0;
 	size_t n = 0;
 	int r = check_wish(m->w, &room, e);
 
