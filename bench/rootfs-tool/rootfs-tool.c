@@ -3,7 +3,8 @@
  *
  *	rootfs-tool ROOT import DIR           keeps a directory as a tree; prints its digest
  *	rootfs-tool ROOT erofs TREE FILE      writes its image, as mkfs.erofs would: no sync
- *	rootfs-tool ROOT tfs TREE FILE        writes its Nanos file system: no sync
+ *	rootfs-tool ROOT tfs TREE FILE        writes its Nanos file system: no sync; prints
+ *	                                      the most memory that took, in kB
  *	rootfs-tool ROOT nanos TREE FILE direct|bios|uefi JSON RELEASE [KLIB...]
  *	                                      writes a Nanos disk with these attributes
  *	rootfs-tool ROOT append FILE AT JSON  gives the file system at byte AT one more record
@@ -17,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -162,6 +164,7 @@ static int do_tfs(struct store *s, char **args, struct volt_error *e)
 {
 	_cleanup_(tree_freep) struct tree *t = NULL;
 	struct tfs_input in = { .data = s, .room = 1 << 20 };
+	struct rusage used;
 	_cleanup_close_ int fd = -1;
 	struct digest id;
 	int r = load(s, args[0], &id, &t, e);
@@ -169,7 +172,11 @@ static int do_tfs(struct store *s, char **args, struct volt_error *e)
 	in.tree = t;
 	if (r >= 0)
 		r = fd = open_output(args[1], e);
-	return r < 0 ? r : tfs_write(&in, fd, 0, NULL, e);
+	if (r >= 0)
+		r = tfs_write(&in, fd, 0, NULL, e);
+	if (r >= 0 && getrusage(RUSAGE_SELF, &used) == 0)
+		(void)printf("%ld\n", used.ru_maxrss);
+	return r;
 }
 
 #define KLIBS_MAX 16
