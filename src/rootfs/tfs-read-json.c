@@ -31,7 +31,7 @@ static json_t *number_json(const struct tfs_value *v)
 	return json_string(text);
 }
 
-static json_t *group_json(struct maker *m, uint32_t group, const char *without);
+static json_t *group_json(struct maker *m, uint32_t group);
 
 static json_t *value_json(struct maker *m, const struct tfs_value *v)
 {
@@ -45,7 +45,7 @@ static json_t *value_json(struct maker *m, const struct tfs_value *v)
 		return number_json(v);
 	case TFS_TUPLE:
 	case TFS_VECTOR:
-		return group_json(m, v->group, NULL);
+		return group_json(m, v->group);
 	case TFS_NULL:
 		break;
 	}
@@ -69,16 +69,22 @@ static int put(const struct maker *m, json_t *into, const struct tfs_value *v,
 	return json_object_set_new(into, name, value);
 }
 
-static bool is_left_out(const struct maker *m, const struct tfs_value *v,
-			const char *name)
+/* Of the root: what is its as a directory. The kernel notes in one, also on disk, which one
+ * it is in; the root is in itself. */
+static bool is_left_out(const struct maker *m, const struct tfs_value *v)
 {
+	static const char *const names[] = { "children", "..", "atime", "mtime" };
 	const struct tfs_symbol *s = &TFS_SYMBOLS(m->fs)[v->name];
 
-	return name && s->size == strlen(name) && memcmp(s->text, name, s->size) == 0;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (s->size == strlen(names[i]) &&
+		    memcmp(s->text, names[i], s->size) == 0)
+			return true;
+	return false;
 }
 
 /* NULL: out of memory, or the error says it. */
-static json_t *group_json(struct maker *m, uint32_t group, const char *without)
+static json_t *group_json(struct maker *m, uint32_t group)
 {
 	const struct tfs_group *g = &TFS_GROUPS(m->fs)[group];
 	json_auto_t *ret = g->vector ? json_array() : json_object();
@@ -90,11 +96,11 @@ static json_t *group_json(struct maker *m, uint32_t group, const char *without)
 	m->levels++;
 	m->values += g->n;
 	for (uint32_t i = 0; ret && i < g->n; i++) {
-		json_t *v = is_left_out(m, &g->v[i], without) ? NULL
-							      : value_json(m, &g->v[i]);
+		json_t *v;
 
-		if (is_left_out(m, &g->v[i], without))
+		if (group == 0 && is_left_out(m, &g->v[i]))
 			continue;
+		v = value_json(m, &g->v[i]);
 		if (!v || put(m, ret, &g->v[i], v) < 0)
 			return NULL;
 	}
@@ -106,7 +112,7 @@ int tfs_attributes(const struct tfs *fs, json_t **ret, struct volt_error *e)
 {
 	struct volt_error why = { 0 };
 	struct maker m = { .fs = fs, .e = &why };
-	json_t *j = group_json(&m, 0, "children");
+	json_t *j = group_json(&m, 0);
 
 	if (!j && why.code == 0)
 		return fail_oom(e);

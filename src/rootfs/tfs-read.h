@@ -81,7 +81,7 @@ const char *tfs_label(const struct tfs *fs);
 const uint8_t *tfs_uuid(const struct tfs *fs); /* TFS_UUID_SIZE bytes */
 void tfs_usage(const struct tfs *fs, struct tfs_usage *ret);
 
-/* The attributes of the root besides its children: text is a string, a flag is true, numbers
+/* The attributes of the root besides its files: text is a string, a flag is true, numbers
  * are integers, or strings where JSON has none so large. A byte that is no UTF-8, or NUL, is
  * shown as \xHH. -EFBIG: more than a million values, or 64 levels. */
 int tfs_attributes(const struct tfs *fs, json_t **ret, struct volt_error *e);

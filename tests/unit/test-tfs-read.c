@@ -620,6 +620,30 @@ static void attributes_that_contain_themselves_are_refused(void)
 	CHECK_STR(e.msg, "the file system's attributes have no end");
 }
 
+/* As the kernel leaves it. */
+static void what_the_root_has_as_a_directory_is_no_attribute(void)
+{
+	_cleanup_(disk_done) struct disk r = { 0 }, d = { 0 };
+	_cleanup_(tfs_closep) struct tfs *fs = NULL;
+	json_auto_t *j = NULL;
+	struct volt_error e = { 0 };
+
+	disk_init(&r, 1);
+	put_tuple(&r, 4);
+	put_name(&r, "children");
+	put_tuple(&r, 0);
+	put_name(&r, "..");
+	put_again(&r, 1, 0);
+	put_name(&r, "mtime");
+	put_number(&r, 1);
+	put_name(&r, "program");
+	put_text(&r, "/a");
+	disk_of(&d, &r);
+	CHECK_INT(open_disk(&d, &fs, &e), 0);
+	CHECK_INT(tfs_attributes(fs, &j, &e), 0);
+	CHECK_INT(json_object_size(j), 1);
+}
+
 static void attributes_keep_their_types(void)
 {
 	_cleanup_(disk_done) struct disk r = { 0 }, d = { 0 };
@@ -772,6 +796,7 @@ int main(void)
 	RUN(hard_links_are_one_file);
 	RUN(links_are_followed_inside_and_never_for_ever);
 	RUN(attributes_that_contain_themselves_are_refused);
+	RUN(what_the_root_has_as_a_directory_is_no_attribute);
 	RUN(attributes_keep_their_types);
 	RUN(free_room_is_what_nothing_has);
 	RUN(partitions_are_found_as_the_kernel_does);
