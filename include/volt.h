@@ -385,10 +385,11 @@ int volt_image_save(struct volt_ctx *ctx, const char *image, const char *path,
 /**
  * volt_kernel_import - take a kernel and the modules a machine needs
  * @ctx:     context
- * @options: {"name", "source", "modules", "arch"}; the source is "debian" (default; the
- *           distribution's cloud kernel, downloaded), "debian:PACKAGE", "host" (the running
- *           kernel's files), a .deb file, or a kernel image, whose modules are in the
- *           directory "modules"
+ * @options: {"name", "source", "modules", "arch", "guest"}; the source is "debian" (default;
+ *           the distribution's cloud kernel, downloaded), "debian:PACKAGE", "host" (the
+ *           running kernel's files), a .deb file, or a kernel image, whose modules are in
+ *           the directory "modules". For the guest "nanos" (default: "linux") it is the
+ *           directory or tar archive of a release, by default the newest below ~/.ops
  * @ret:     the kernel's name; NULL if not wanted
  * @e:       why it failed
  *
@@ -414,7 +415,8 @@ int volt_kernel_build(struct volt_ctx *ctx, const char *options, char **ret,
 /**
  * volt_kernel_list - the kernels that are here
  * @ctx: context
- * @ret: array of {"name", "arch", "version", "source", "size", "default", "created_at"}
+ * @ret: array of {"name", "guest", "arch", "version", "source", "size", "default",
+ *       "created_at", "digest"}
  * @e:   why it failed
  *
  * Return: 0 or a negative errno.
@@ -436,7 +438,7 @@ int volt_kernel_remove(struct volt_ctx *ctx, const char *name, struct volt_error
 /**
  * volt_kernel_default - choose the kernel of machines that name none
  * @ctx:  context
- * @name: its name; it becomes the default of its architecture
+ * @name: its name; it becomes the default of its kind and architecture
  * @e:    why it failed
  *
  * Return: 0 or a negative errno.

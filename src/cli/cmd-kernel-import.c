@@ -4,12 +4,14 @@
 #include "cli/progress.h"
 #include "cli/registry.h"
 
-static const char *arch, *modules, *name;
+static const char *arch, *guest, *modules, *name;
 static int quiet;
 
 static const struct poptOption options[] = {
 	{ "arch", 0, POPT_ARG_STRING, &arch, 0,
 	  "For this architecture instead of the host's", "ARCH" },
+	{ "guest", 0, POPT_ARG_STRING, &guest, 0,
+	  "For guests of this kind: linux (default) or nanos", "linux|nanos" },
 	{ "modules", 0, POPT_ARG_STRING, &modules, 0,
 	  "The modules of a kernel image, its lib/modules/RELEASE", "DIR" },
 	{ "name", 0, POPT_ARG_STRING, &name, 0, "Name it; else after its version",
@@ -24,8 +26,8 @@ static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_er
 	int r = 0;
 
 	if (put_word(j, "name", name) < 0 || put_word(j, "arch", arch) < 0 ||
-	    put_word(j, "modules", modules) < 0 ||
-	    put_word(j, "source", argc > 0 ? argv[0] : "debian") < 0)
+	    put_word(j, "guest", guest) < 0 || put_word(j, "modules", modules) < 0 ||
+	    put_word(j, "source", argc > 0 ? argv[0] : NULL) < 0)
 		r = -1;
 	if (!quiet)
 		progress_steps(ctx);
@@ -34,7 +36,7 @@ static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_er
 
 const struct cmd cmd_kernel_import = {
 	.name = "kernel import",
-	.args = "[debian[:PACKAGE]|host|FILE]",
+	.args = "[debian[:PACKAGE]|host|PATH]",
 	.help = "Take a kernel for machines to boot, by default from Debian",
 	.options = options,
 	.max_args = 1,

@@ -16,6 +16,7 @@ static int add_row(struct table *t, const json_t *k, int64_t now)
 	int r;
 
 	if ((r = table_add(t, member(k, "name"))) < 0 ||
+	    (r = table_add(t, member(k, "guest"))) < 0 ||
 	    (r = table_add(t, member(k, "arch"))) < 0 ||
 	    (r = table_add(t, member(k, "version"))) < 0 ||
 	    (r = table_add_age(t, k, now)) < 0 || (r = table_add_size(t, k)) < 0)
@@ -25,8 +26,8 @@ static int add_row(struct table *t, const json_t *k, int64_t now)
 
 static int run(struct volt_ctx *ctx, int argc, const char **argv, struct volt_error *e)
 {
-	static const char *const titles[] = { "NAME",    "ARCH", "VERSION",
-					      "CREATED", "SIZE", "DEFAULT" };
+	static const char *const titles[] = { "NAME",    "GUEST", "ARCH",   "VERSION",
+					      "CREATED", "SIZE",  "DEFAULT" };
 	struct listing how = {
 		.quiet = quiet,
 		.word = "name",

@@ -81,11 +81,19 @@ static bool has_pvh_note(const char *at, size_t size)
 	return false;
 }
 
-static bool elf_is_pvh(const char *data, size_t size)
+static bool is_elf(const char *data, size_t size)
+{
+	return size > sizeof(Elf64_Ehdr) && memcmp(data, ELFMAG, SELFMAG) == 0 &&
+	       data[EI_CLASS] == ELFCLASS64 && data[EI_DATA] == ELFDATA2LSB;
+}
+
+bool kernel_elf_is_pvh(const char *data, size_t size)
 {
 	Elf64_Ehdr h;
 	Elf64_Phdr p;
 
+	if (!is_elf(data, size))
+		return false;
 	memcpy(&h, data, sizeof(h));
 	if (h.e_phentsize != sizeof(p) || h.e_phoff > size ||
 	    h.e_phnum > (size - h.e_phoff) / sizeof(p))
@@ -98,12 +106,6 @@ static bool elf_is_pvh(const char *data, size_t size)
 			return true;
 	}
 	return false;
-}
-
-static bool is_elf(const char *data, size_t size)
-{
-	return size > sizeof(Elf64_Ehdr) && memcmp(data, ELFMAG, SELFMAG) == 0 &&
-	       data[EI_CLASS] == ELFCLASS64 && data[EI_DATA] == ELFDATA2LSB;
 }
 
 static int take_elf(struct kernel_image *k, const char *name, struct volt_error *e)
@@ -119,7 +121,7 @@ static int take_elf(struct kernel_image *k, const char *name, struct volt_error 
 		return fail(e, ENOTSUP,
 			    "'%s' is an ELF file, but not of a kernel that volt knows",
 			    name);
-	if (!elf_is_pvh(k->data, k->size))
+	if (!kernel_elf_is_pvh(k->data, k->size))
 		return fail(e, ENOTSUP,
 			    "'%s' cannot be entered by QEMU (built without CONFIG_PVH); "
 			    "give the bzImage instead",
@@ -170,7 +172,7 @@ static int unwrap(struct kernel_image *k)
 	r = unpack_payload(k->data + offset, length, &inner, &size);
 	if (r < 0)
 		return r;
-	if (!is_elf(inner, size) || !elf_is_pvh(inner, size))
+	if (!kernel_elf_is_pvh(inner, size))
 		return -ENOTSUP;
 	free(k->data);
 	k->data = TAKE_PTR(inner);

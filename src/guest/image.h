@@ -24,3 +24,6 @@ struct kernel_image {
 int kernel_image_take(char *data, size_t size, const char *name, struct kernel_image *ret,
 		      struct volt_error *e);
 void kernel_image_done(struct kernel_image *k);
+
+/* Whether it is an ELF file that says by a note where QEMU enters it (PVH). */
+bool kernel_elf_is_pvh(const char *data, size_t size);

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/lock.h"
 #include "base/path.h"
+#include "guest/nanos-check.h"
 #include "store/ref.h"
 
 #define VERSION_NOW 1
@@ -72,6 +73,9 @@ void kernel_record_done(struct kernel_record *k)
 	for (size_t i = 0; i < k->n_modules; i++)
 		free(k->modules[i].name);
 	free(k->modules);
+	for (size_t i = 0; i < k->n_files; i++)
+		free(k->files[i].path);
+	free(k->files);
 	*k = (struct kernel_record){ 0 };
 }
 
@@ -149,6 +153,67 @@ static int take_modules(const json_t *j, struct kernel_record *k, struct volt_er
 	return 0;
 }
 
+static int take_linux(const json_t *j, struct kernel_record *k, struct volt_error *e)
+{
+	int r;
+
+	if ((r = take_digest(j, "init", &k->init, e)) < 0 ||
+	    (r = take_digest(j, "initramfs", &k->initramfs, e)) < 0)
+		return r;
+	return take_modules(j, k, e);
+}
+
+/* Only what can be in a release, each once, becomes a path. */
+static int take_file(const json_t *j, struct kernel_record *k, struct volt_error *e)
+{
+	struct kernel_file *f = &k->files[k->n_files];
+
+	if (take_digest(j, "object", &f->object, NULL) < 0 ||
+	    take_text(j, "path", &f->path, NULL) < 0)
+		return bad("files", e);
+	k->n_files++;
+	if (nanos_file_max(f->path) == 0 || strcmp(f->path, NANOS_KERNEL) == 0)
+		return bad("files", e);
+	for (size_t i = 0; i + 1 < k->n_files; i++)
+		if (strcmp(k->files[i].path, f->path) == 0)
+			return bad("files", e);
+	return 0;
+}
+
+static int take_nanos(const json_t *j, struct kernel_record *k, struct volt_error *e)
+{
+	json_t *list = NULL, *item;
+	size_t i;
+	int r = take_digest(j, "digest", &k->digest, e);
+
+	if (r < 0)
+		return r;
+	if (json_get_array(j, "files", &list, NULL) < 0 || !list ||
+	    json_array_size(list) > NANOS_FILES_MAX)
+		return bad("files", e);
+	k->files = calloc(json_array_size(list) + 1, sizeof(*k->files));
+	if (!k->files)
+		return fail_oom(e);
+	json_array_foreach(list, i, item) {
+		r = take_file(item, k, e);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Absent: Linux, as before there was another. */
+static int take_guest(const json_t *j, struct kernel_record *k, struct volt_error *e)
+{
+	static const char *const guests[] = { KERNEL_LINUX, KERNEL_NANOS };
+	const char *word = KERNEL_LINUX;
+
+	if (json_get_string(j, "guest", &word, NULL) < 0)
+		return bad("guest", e);
+	k->guest = known(guests, ARRAY_SIZE(guests), word);
+	return k->guest ? 0 : bad("guest", e);
+}
+
 static int take_record(const json_t *j, struct kernel_record *k, struct volt_error *e)
 {
 	const char *arch = NULL;
@@ -166,15 +231,15 @@ static int take_record(const json_t *j, struct kernel_record *k, struct volt_err
 	if (json_get_int(j, "size", 0, INT64_MAX, &size, NULL) < 0)
 		return bad("size", e);
 	k->size = (uint64_t)size;
-	if ((r = take_text(j, "release", &k->release, e)) < 0 ||
+	if ((r = take_guest(j, k, e)) < 0 ||
+	    (r = take_text(j, "release", &k->release, e)) < 0 ||
 	    (r = take_text(j, "source", &k->source, e)) < 0 ||
 	    (r = take_text(j, "created_at", &k->created_at, e)) < 0 ||
 	    (r = take_digest(j, "image", &k->image, e)) < 0 ||
-	    (r = take_digest(j, "init", &k->init, e)) < 0 ||
-	    (r = take_digest(j, "initramfs", &k->initramfs, e)) < 0 ||
 	    (r = take_abilities(j, &k->abilities, e)) < 0)
 		return r;
-	return take_modules(j, k, e);
+	return strcmp(k->guest, KERNEL_NANOS) == 0 ? take_nanos(j, k, e)
+						   : take_linux(j, k, e);
 }
 
 static void json_freep(json_t **j)
@@ -182,24 +247,30 @@ static void json_freep(json_t **j)
 	json_decref(*j);
 }
 
-int kernel_record_read(int dirfd, const char *name, struct kernel_record *ret,
-		       struct volt_error *e)
+int kernel_record_parse(const json_t *j, const char *name, struct kernel_record *ret,
+			struct volt_error *e)
 {
-	_cleanup_(json_freep) json_t *j = NULL;
-	struct kernel_record k = { 0 };
-	int r = json_read_at(dirfd, FILE_NAME, &j, e);
+	struct kernel_record k = { .name = strdup(name) };
+	int r = k.name ? take_record(j, &k, e) : fail_oom(e);
 
-	if (r < 0)
-		return r == -ENOENT ? fail_code(e, r, "kernel '%s'", name)
-				    : fail_in(e, r, "kernel '%s'", name);
-	k.name = strdup(name);
-	r = k.name ? take_record(j, &k, e) : fail_oom(e);
 	if (r < 0) {
 		kernel_record_done(&k);
 		return fail_in(e, r, "kernel '%s': " FILE_NAME, name);
 	}
 	*ret = k;
 	return 0;
+}
+
+int kernel_record_read(int dirfd, const char *name, struct kernel_record *ret,
+		       struct volt_error *e)
+{
+	_cleanup_(json_freep) json_t *j = NULL;
+	int r = json_read_at(dirfd, FILE_NAME, &j, e);
+
+	if (r < 0)
+		return r == -ENOENT ? fail_code(e, r, "kernel '%s'", name)
+				    : fail_in(e, r, "kernel '%s'", name);
+	return kernel_record_parse(j, name, ret, e);
 }
 
 /* Writing. A value that is NULL (out of memory) makes the whole NULL. */
@@ -233,17 +304,64 @@ static json_t *modules_value(const struct kernel_record *k)
 	return list;
 }
 
+static json_t *files_value(const struct kernel_record *k)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < k->n_files; i++)
+		(void)json_array_append_new(
+			list, json_pack("{s:s, s:o}", "path", k->files[i].path, "object",
+					digest_value(&k->files[i].object)));
+	if (json_array_size(list) == k->n_files)
+		return list;
+	json_decref(list);
+	return NULL;
+}
+
+static json_t *kind_value(const struct kernel_record *k)
+{
+	if (strcmp(k->guest, KERNEL_NANOS) == 0)
+		return json_pack("{s:s, s:o, s:o}", "guest", k->guest, "digest",
+				 digest_value(&k->digest), "files", files_value(k));
+	return json_pack("{s:o, s:o, s:o}", "init", digest_value(&k->init), "initramfs",
+			 digest_value(&k->initramfs), "modules", modules_value(k));
+}
+
 int kernel_record_write(int dirfd, const struct kernel_record *k, struct volt_error *e)
 {
 	_cleanup_(json_freep) json_t *j = json_pack(
-		"{s:i, s:s, s:s, s:s, s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o}", "version",
-		VERSION_NOW, "name", k->name, "arch", k->arch, "release", k->release,
-		"source", k->source, "created_at", k->created_at, "size",
-		(json_int_t)k->size, "abilities", abilities_value(k->abilities), "image",
-		digest_value(&k->image), "init", digest_value(&k->init), "initramfs",
-		digest_value(&k->initramfs), "modules", modules_value(k));
+		"{s:i, s:s, s:s, s:s, s:s, s:s, s:I, s:o, s:o}", "version", VERSION_NOW,
+		"name", k->name, "arch", k->arch, "release", k->release, "source",
+		k->source, "created_at", k->created_at, "size", (json_int_t)k->size,
+		"abilities", abilities_value(k->abilities), "image",
+		digest_value(&k->image));
+	_cleanup_(json_freep) json_t *kind = kind_value(k);
 
-	return j ? json_write_at(dirfd, FILE_NAME, j, 0600, e) : fail_oom(e);
+	if (!j || !kind || json_object_update(j, kind) < 0)
+		return fail_oom(e);
+	return json_write_at(dirfd, FILE_NAME, j, 0600, e);
+}
+
+/* A member that could not be added must not be lost unseen: gc would take it. */
+static int put_object(json_t *objects, const char *key, const struct digest *d)
+{
+	return json_object_set_new(objects, key, digest_value(d));
+}
+
+static int put_objects(json_t *objects, const struct kernel_record *k)
+{
+	char key[160];
+	int r = put_object(objects, "kernel", &k->image);
+
+	if (strcmp(k->guest, KERNEL_LINUX) == 0)
+		r |= put_object(objects, "initramfs", &k->initramfs);
+	for (size_t i = 0; i < k->n_modules; i++) {
+		(void)snprintf(key, sizeof(key), "modules/%s", k->modules[i].name);
+		r |= put_object(objects, key, &k->modules[i].object);
+	}
+	for (size_t i = 0; i < k->n_files; i++)
+		r |= put_object(objects, k->files[i].path, &k->files[i].object);
+	return r;
 }
 
 int kernel_record_ref(struct store *s, const struct kernel_record *k,
@@ -251,17 +369,8 @@ int kernel_record_ref(struct store *s, const struct kernel_record *k,
 {
 	_cleanup_(json_freep) json_t *objects = json_object();
 	_cleanup_(json_freep) json_t *j = NULL;
-	char key[160];
 
-	(void)json_object_set_new(objects, "kernel", digest_value(&k->image));
-	(void)json_object_set_new(objects, "initramfs", digest_value(&k->initramfs));
-	for (size_t i = 0; i < k->n_modules; i++) {
-		(void)snprintf(key, sizeof(key), "modules/%s", k->modules[i].name);
-		(void)json_object_set_new(objects, key,
-					  digest_value(&k->modules[i].object));
-	}
-	/* A member that could not be added must not be lost unseen: gc would take it. */
-	if (json_object_size(objects) != 2 + k->n_modules)
+	if (put_objects(objects, k) < 0)
 		return fail_oom(e);
 	j = json_pack("{s:i, s:s, s:s, s:O}", "version", VERSION_NOW, "name", k->name,
 		      "created_at", k->created_at, "objects", objects);

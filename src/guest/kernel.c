@@ -25,6 +25,7 @@
  *	kernels/<name>/initramfs-<digest12>   a link to the object
  *	kernels/<name>/kernel.json            what it is (doc/formats.md)
  *	kernels/.default-<arch>               the name of the default kernel
+ *	kernels/.default-nanos-<arch>         the same for Nanos guests (nanos-kernel.c)
  *	kernels/.lock                         held by whoever changes anything here
  *
  * A kernel's directory is filled under a temporary name and renamed; its ref is written
@@ -33,9 +34,7 @@
  * appears beside the old, then kernel.json names it. The old one is left until the next
  * change, because a machine that is just starting may be about to open it. */
 
-#define IMAGE_NAME   "kernel"
-#define DEFAULT_MAX  256
-#define DEFAULT_NAME ".default-%s"
+#define IMAGE_NAME "kernel"
 
 #define _cleanup_record_ _cleanup_(kernel_record_done)
 
@@ -53,53 +52,64 @@ void kernel_free(struct kernel *k)
 	free(k);
 }
 
-/* The default of an architecture */
+/* Default kernels */
 
-static void default_file(const char *arch, char name[static 64])
+static void default_file(const char *guest, const char *arch, char name[static 64])
 {
-	(void)snprintf(name, 64, DEFAULT_NAME, arch);
+	bool linux_guest = strcmp(guest, KERNEL_LINUX) == 0;
+
+	(void)snprintf(name, 64, ".default-%s%s%s", linux_guest ? "" : guest,
+		       linux_guest ? "" : "-", arch);
 }
 
-/* -ENOENT: it has none. @name as in the file, checked. */
-static int read_default(int dirfd, const char *arch, char name[static DEFAULT_MAX])
+int kernel_default_read(int dirfd, const char *guest, const char *arch,
+			char name[static KERNEL_NAME_SIZE])
 {
 	_cleanup_free_ char *text = NULL;
 	char file[64];
 	int r;
 
-	default_file(arch, file);
-	r = read_file_at(dirfd, file, DEFAULT_MAX - 1, &text, NULL);
+	default_file(guest, arch, file);
+	r = read_file_at(dirfd, file, KERNEL_NAME_SIZE - 1, &text, NULL);
 	if (r < 0)
 		return r;
 	text[strcspn(text, "\n")] = 0;
 	if (!name_is_valid(text))
 		return -ENOENT;
-	(void)snprintf(name, DEFAULT_MAX, "%s", text);
+	(void)snprintf(name, KERNEL_NAME_SIZE, "%s", text);
 	return 0;
 }
 
 static bool is_default(int dirfd, const struct kernel_record *k)
 {
-	char name[DEFAULT_MAX];
+	char name[KERNEL_NAME_SIZE];
 
-	return k->name && read_default(dirfd, k->arch, name) == 0 &&
+	return k->name && kernel_default_read(dirfd, k->guest, k->arch, name) == 0 &&
 	       strcmp(name, k->name) == 0;
 }
 
-int kernel_make_default(int dirfd, const struct kernel_record *k, struct volt_error *e)
+bool kernel_has_default(int dirfd, const struct kernel_record *k)
 {
-	char file[64], text[DEFAULT_MAX];
+	char file[64];
+
+	default_file(k->guest, k->arch, file);
+	return faccessat(dirfd, file, F_OK, 0) == 0;
+}
+
+int kernel_default_write(int dirfd, const struct kernel_record *k, struct volt_error *e)
+{
+	char file[64], text[KERNEL_NAME_SIZE];
 	int n = snprintf(text, sizeof(text), "%s\n", k->name), r;
 
-	default_file(k->arch, file);
+	default_file(k->guest, k->arch, file);
 	r = write_file_atomic(dirfd, file, text, (size_t)n, 0600);
 	return r < 0 ? fail_code(e, r, "make '%s' the default kernel", k->name) : 0;
 }
 
 /* One kernel */
 
-static int open_named(int dirfd, const char *name, struct kernel_record *ret,
-		      struct volt_error *e)
+int kernel_record_open(int dirfd, const char *name, struct kernel_record *ret,
+		       struct volt_error *e)
 {
 	_cleanup_close_ int fd = -1;
 	int r;
@@ -124,6 +134,7 @@ static struct kernel *to_kernel(int dirfd, const struct kernel_record *k)
 
 	if (!n)
 		return NULL;
+	n->guest = k->guest;
 	n->name = strdup(k->name);
 	n->arch = strdup(k->arch);
 	n->release = strdup(k->release);
@@ -132,6 +143,7 @@ static struct kernel *to_kernel(int dirfd, const struct kernel_record *k)
 	n->abilities = k->abilities;
 	n->size = k->size;
 	n->image = k->image;
+	n->digest = k->digest;
 	n->is_default = is_default(dirfd, k);
 	if (n->name && n->arch && n->release && n->source && n->created_at)
 		return n;
@@ -228,14 +240,14 @@ static int renew_locked(const struct kernels *ks, int dirfd, const struct digest
 			struct kernel_record *k, struct volt_error *e)
 {
 	_cleanup_close_ int lock = kernels_lock(dirfd, e), fd = -1;
-	char name[DEFAULT_MAX];
+	char name[KERNEL_NAME_SIZE];
 	int r;
 
 	if (lock < 0)
 		return lock;
 	(void)snprintf(name, sizeof(name), "%s", k->name);
 	kernel_record_done(k);
-	fd = open_named(dirfd, name, k, e);
+	fd = kernel_record_open(dirfd, name, k, e);
 	if (fd < 0)
 		return fd;
 	r = is_current(fd, k, init) ? 0 : renew(ks, fd, k, e);
@@ -245,12 +257,16 @@ static int renew_locked(const struct kernels *ks, int dirfd, const struct digest
 static int open_current(const struct kernels *ks, int dirfd, const char *name,
 			struct kernel_record *k, struct volt_error *e)
 {
-	_cleanup_close_ int fd = open_named(dirfd, name, k, e);
+	_cleanup_close_ int fd = kernel_record_open(dirfd, name, k, e);
 	struct digest init;
 	int r;
 
 	if (fd < 0)
 		return fd;
+	if (strcmp(k->guest, KERNEL_LINUX) != 0)
+		return fail(e, EINVAL,
+			    "kernel '%s' is for Nanos guests and cannot run this one",
+			    name);
 	r = init_digest(ks->init, &init, e);
 	if (r < 0 || is_current(fd, k, &init))
 		return r;
@@ -272,11 +288,12 @@ int kernel_open(const struct kernels *ks, const char *name, const char *arch,
 	_cleanup_record_ struct kernel_record k = { 0 };
 	_cleanup_(kernel_freep) struct kernel *n = NULL;
 	_cleanup_close_ int dirfd = kernels_open(ks, false);
-	char found[DEFAULT_MAX];
+	char found[KERNEL_NAME_SIZE];
 	int r;
 
 	if (!name) {
-		if (dirfd < 0 || read_default(dirfd, arch, found) < 0)
+		if (dirfd < 0 ||
+		    kernel_default_read(dirfd, KERNEL_LINUX, arch, found) < 0)
 			return no_kernel(arch, e);
 		name = found;
 	}
@@ -335,7 +352,7 @@ static int list_one(int dirfd, const char *name, const struct log *log,
 {
 	_cleanup_record_ struct kernel_record k = { 0 };
 	struct volt_error why = { 0 };
-	int fd = open_named(dirfd, name, &k, &why);
+	int fd = kernel_record_open(dirfd, name, &k, &why);
 
 	if (fd < 0) {
 		if (fd != -ENOENT)
@@ -384,11 +401,11 @@ int kernel_set_default(const struct kernels *ks, const char *name, struct volt_e
 	lock = kernels_lock(dirfd, e);
 	if (lock < 0)
 		return lock;
-	fd = open_named(dirfd, name, &k, e);
-	return fd < 0 ? fd : kernel_make_default(dirfd, &k, e);
+	fd = kernel_record_open(dirfd, name, &k, e);
+	return fd < 0 ? fd : kernel_default_write(dirfd, &k, e);
 }
 
-/* Whether @k's architecture has another kernel. */
+/* Whether there is another kernel that could be in the place of @k. */
 static bool has_other(const struct kernels *ks, const struct kernel_record *k)
 {
 	struct kernel_array a = { 0 };
@@ -397,7 +414,8 @@ static bool has_other(const struct kernels *ks, const struct kernel_record *k)
 	if (kernel_list(ks, NULL, &a.v, &a.n, NULL) < 0)
 		return false;
 	for (size_t i = 0; i < a.n; i++)
-		found |= strcmp(a.v[i]->arch, k->arch) == 0 &&
+		found |= strcmp(a.v[i]->guest, k->guest) == 0 &&
+			 strcmp(a.v[i]->arch, k->arch) == 0 &&
 			 strcmp(a.v[i]->name, k->name) != 0;
 	array_done(&a);
 	return found;
@@ -416,7 +434,7 @@ static int remove_locked(const struct kernels *ks, int dirfd,
 				"kernel '%s' is the default for %s; choose another with "
 				"'volt kernel default' first",
 				k->name, k->arch);
-		default_file(k->arch, file);
+		default_file(k->guest, k->arch, file);
 		(void)unlinkat(dirfd, file, 0);
 	}
 	/* Out of sight at once, then gone: never half of a kernel under its name. */
@@ -442,6 +460,6 @@ int kernel_remove(const struct kernels *ks, const char *name, struct volt_error 
 	if (lock < 0)
 		return lock;
 	kernels_clear(ks, dirfd);
-	fd = open_named(dirfd, name, &k, e);
+	fd = kernel_record_open(dirfd, name, &k, e);
 	return fd < 0 ? fd : remove_locked(ks, dirfd, &k, e);
 }

@@ -18,7 +18,13 @@ struct kernels {
 	struct store *store; /* borrowed */
 	const char *init;    /* path of volt's init for that architecture; borrowed. NULL
 			      * where no initramfs is needed: list, remove, default */
+	const char *ops;     /* where ops keeps Nanos; borrowed. NULL: do not look */
+	const struct log *log; /* told when something is imported from there; or NULL */
 };
+
+/* What kind of guest a kernel is for. */
+#define KERNEL_LINUX "linux"
+#define KERNEL_NANOS "nanos"
 
 /* What a kernel can do, built in or by a module in its initramfs. */
 enum kernel_ability {
@@ -31,12 +37,14 @@ enum kernel_ability {
 };
 
 struct kernel {
+	const char *guest;                    /* KERNEL_LINUX or KERNEL_NANOS */
 	char *name, *arch, *release, *source; /* arch is volt's word; source: how made */
 	char *created_at;                     /* RFC 3339 */
 	unsigned int abilities;
 	uint64_t size;   /* bytes in all */
-	bool is_default; /* of its architecture */
+	bool is_default; /* of its kind and architecture */
 	struct digest image;
+	struct digest digest; /* Nanos: of the whole release */
 
 	/* By kernel_open() alone: */
 	char *image_path; /* below the root: what goes to QEMU's -kernel */
@@ -46,7 +54,8 @@ struct kernel {
 void kernel_free(struct kernel *k);
 DEFINE_CLEANUP(struct kernel *, kernel_free)
 
-/* The kernel @name, or with NULL the default one of @arch (volt's word), ready to boot: its
+/* The kernel of a Linux guest @name, or with NULL the default one of @arch (volt's word),
+ * ready to boot: its
  * initramfs is made anew when volt's init is another than the one in it. -ENOENT with what
  * to do when there is none. */
 int kernel_open(const struct kernels *ks, const char *name, const char *arch,
@@ -57,11 +66,11 @@ int kernel_open(const struct kernels *ks, const char *name, const char *arch,
 int kernel_list(const struct kernels *ks, const struct log *log, struct kernel ***ret,
 		size_t *ret_n, struct volt_error *e);
 
-/* -EBUSY for a default kernel while its architecture has others. Whether machines name it
+/* -EBUSY for a default kernel while there are others in its place. Whether machines name it
  * is for the caller to see. */
 int kernel_remove(const struct kernels *ks, const char *name, struct volt_error *e);
 
-/* Makes it the default of its architecture. The first one imported is that already. */
+/* Makes it the default of its kind and architecture. The first one imported is that already. */
 int kernel_set_default(const struct kernels *ks, const char *name, struct volt_error *e);
 
 /* Where a kernel comes from. All run as the calling user and install nothing. */

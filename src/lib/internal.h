@@ -61,6 +61,11 @@ int find_recipe(const char *profile, char **ret, struct volt_error *e);
 int kernel_check(struct volt_ctx *ctx, const char *name, const char *arch,
 		 struct volt_error *e);
 
+/* The same for a Nanos guest. Where there is none at all the newest that ops has is
+ * imported, and the log told. */
+int nanos_kernel_check(struct volt_ctx *ctx, const char *name, const char *arch,
+		       struct volt_error *e);
+
 /* Options a caller passed in: an object with no other members than @known (NULL ends);
  * NULL is an empty one. The caller owns *@ret. */
 int document_parse(const char *text, const char *const *known, json_t **ret,

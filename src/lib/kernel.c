@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-#include "guest/kernel.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "guest/nanos-kernel.h"
 #include "image/platform.h"
 #include "lib/internal.h"
 
@@ -28,14 +27,60 @@ static int arch_word(const char *arch, const char **ret, struct volt_error *e)
 	return 0;
 }
 
+/* Where ops keeps releases of Nanos; NULL: nowhere. The caller frees. */
+static char *ops_path(void)
+{
+	const char *ops = secure_getenv("OPS_HOME"), *home = secure_getenv("HOME");
+	char *path;
+
+	if (!ops || !ops[0])
+		ops = home;
+	if (!ops || ops[0] != '/' || asprintf(&path, "%s/.ops", ops) < 0)
+		return NULL;
+	return path;
+}
+
+static int import_linux(struct volt_ctx *ctx, struct kernels *ks, struct kernel_import *o,
+			char **ret, struct volt_error *e)
+{
+	_cleanup_free_ char *init = NULL;
+	const char *arch = NULL;
+	int r;
+
+	if ((r = arch_word(o->arch, &arch, e)) < 0 || (r = find_init(arch, &init, e)) < 0)
+		return r;
+	o->arch = arch;
+	if (!o->source)
+		o->source = "debian";
+	ks->init = init;
+	return kernel_import(ks, o, &ctx->log, ret, e);
+}
+
+static int import_nanos(struct volt_ctx *ctx, struct kernels *ks,
+			const struct kernel_import *o, char **ret, struct volt_error *e)
+{
+	_cleanup_free_ char *ops = ops_path();
+	struct nanos_import n = { .name = o->name, .source = o->source };
+	int r;
+
+	if (o->modules)
+		return fail(e, EINVAL, "a Nanos kernel has no modules");
+	if (o->arch && (r = arch_word(o->arch, &n.arch, e)) < 0)
+		return r;
+	ks->ops = ops;
+	ks->log = &ctx->log;
+	return nanos_kernel_import(ks, &n, ret, e);
+}
+
 int volt_kernel_import(struct volt_ctx *ctx, const char *options, char **ret,
 		       struct volt_error *e)
 {
-	static const char *const known[] = { "name", "source", "modules", "arch", NULL };
-	_cleanup_free_ char *init = NULL, *name = NULL;
-	struct kernel_import o = { .source = "debian" };
+	static const char *const known[] = { "name", "source", "modules",
+					     "arch", "guest",  NULL };
+	const char *guest = KERNEL_LINUX;
+	struct kernel_import o = { 0 };
+	_cleanup_free_ char *name = NULL;
 	json_auto_t *j = NULL;
-	const char *arch = NULL;
 	struct kernels ks;
 	int r;
 
@@ -44,12 +89,18 @@ int volt_kernel_import(struct volt_ctx *ctx, const char *options, char **ret,
 	    (r = json_get_string(j, "source", &o.source, e)) < 0 ||
 	    (r = json_get_string(j, "modules", &o.modules, e)) < 0 ||
 	    (r = json_get_string(j, "arch", &o.arch, e)) < 0 ||
-	    (r = arch_word(o.arch, &arch, e)) < 0 ||
-	    (r = find_init(arch, &init, e)) < 0 || (r = kernels_open(ctx, &ks, e)) < 0)
+	    (r = json_get_string(j, "guest", &guest, e)) < 0 ||
+	    (r = kernels_open(ctx, &ks, e)) < 0)
 		return r;
-	o.arch = arch;
-	ks.init = init;
-	r = kernel_import(&ks, &o, &ctx->log, &name, e);
+	if (strcmp(guest, KERNEL_NANOS) == 0)
+		r = import_nanos(ctx, &ks, &o, &name, e);
+	else if (strcmp(guest, KERNEL_LINUX) == 0)
+		r = import_linux(ctx, &ks, &o, &name, e);
+	else
+		r = fail(e, EINVAL,
+			 "there are no kernels for '%s' guests, only for "
+			 "linux and nanos",
+			 guest);
 	if (r == 0 && ret)
 		*ret = TAKE_PTR(name);
 	return r;
@@ -97,10 +148,14 @@ static void free_list(struct kernel **v, size_t n)
 
 static json_t *kernel_json(const struct kernel *k)
 {
-	return json_pack("{s:s, s:s?, s:s?, s:s?, s:I, s:b, s:s?}", "name", k->name,
-			 "arch", k->arch, "version", k->release, "source", k->source,
-			 "size", (json_int_t)k->size, "default", k->is_default,
-			 "created_at", k->created_at);
+	bool nanos = strcmp(k->guest, KERNEL_NANOS) == 0;
+	char hex[DIGEST_HEX_SIZE];
+
+	return json_pack("{s:s, s:s, s:s?, s:s?, s:s?, s:I, s:b, s:s?, s:s}", "name",
+			 k->name, "guest", k->guest, "arch", k->arch, "version",
+			 k->release, "source", k->source, "size", (json_int_t)k->size,
+			 "default", k->is_default, "created_at", k->created_at, "digest",
+			 digest_hex(nanos ? &k->digest : &k->image, hex));
 }
 
 int volt_kernel_list(struct volt_ctx *ctx, char **ret, struct volt_error *e)
@@ -171,4 +226,19 @@ int kernel_check(struct volt_ctx *ctx, const char *name, const char *arch,
 		return r;
 	ks.init = init;
 	return kernel_open(&ks, name, arch, &k, e);
+}
+
+int nanos_kernel_check(struct volt_ctx *ctx, const char *name, const char *arch,
+		       struct volt_error *e)
+{
+	_cleanup_(nanos_kernel_freep) struct nanos_kernel *k = NULL;
+	_cleanup_free_ char *ops = ops_path();
+	struct kernels ks;
+	int r;
+
+	if ((r = arch_word(arch, &arch, e)) < 0 || (r = kernels_open(ctx, &ks, e)) < 0)
+		return r;
+	ks.ops = ops;
+	ks.log = &ctx->log;
+	return nanos_kernel_open(&ks, name, arch, &k, e);
 }
