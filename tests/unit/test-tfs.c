@@ -5,7 +5,7 @@
 
 #include "rootfs-lib.h"
 #include "rootfs/tfs-private.h"
-#include "tfs-lib.h"
+#include "tfs-write-lib.h"
 
 /* A label, a file, a directory, a link, and two attributes, with nothing left free: as bytes,
  * but for zeros at the end of each sector. */

@@ -1,208 +1,174 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-#include <sys/stat.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 
-#include "base/json.h"
-#include "rootfs-lib.h"
-#include "rootfs/tfs-read-private.h"
+#include "rootfs/tfs-read.h"
 
-/* Nanos file systems that a test wrote, looked at by volt's reader. */
+/* Disks made by hand, byte by byte, so that they can be wrong in any way. */
+struct disk {
+	uint8_t *data;
+	size_t size;
+	size_t at; /* where the next byte goes */
+};
 
-static inline bool add_link(struct world *w, const char *path, const char *target)
+static inline ssize_t disk_read(void *data, void *buf, size_t size, uint64_t at)
 {
-	const struct tree_entry f = { .path = path,
-				      .mode = S_IFLNK | 0777,
-				      .target = target };
+	const struct disk *d = data;
+	size_t n = at >= d->size ? 0 : d->size - (size_t)at;
 
-	return add_entry(w, &f);
+	n = n < size ? n : size;
+	if (n > 0)
+		memcpy(buf, d->data + at, n);
+	return (ssize_t)n;
 }
 
-static inline bool add_dir(struct world *w, const char *path)
+static inline struct byte_source disk_source(struct disk *d)
 {
-	const struct tree_entry f = { .path = path, .mode = S_IFDIR | 0755 };
-
-	return add_entry(w, &f);
+	return (struct byte_source){ .read = disk_read, .data = d };
 }
 
-static inline struct tfs *open_fs(int fd, uint64_t at, int *keep)
+static inline void disk_init(struct disk *d, size_t sectors)
 {
-	struct byte_source from = byte_source_fd(keep);
-	struct volt_error e = { 0 };
-	struct tfs *fs = NULL;
-	struct stat st;
-
-	*keep = fd;
-	if (fstat(fd, &st) == 0 &&
-	    tfs_open(&from, at, (uint64_t)st.st_size - at, &fs, &e) < 0)
-		printf("# %s\n", e.msg);
-	return fs;
+	d->size = sectors * TFS_SECTOR;
+	d->data = calloc(sectors, TFS_SECTOR);
+	d->at = 0;
 }
 
-static inline bool has_bytes(int fd, const char *path, uint64_t at, const void *want,
-			     size_t size)
+static inline void disk_done(struct disk *d)
 {
-	_cleanup_(tfs_closep) struct tfs *fs = NULL;
-	struct volt_error e = { 0 };
-	uint32_t node;
-	uint8_t have[64];
-	int keep;
-
-	fs = open_fs(fd, 0, &keep);
-	return fs && size <= sizeof(have) && tfs_lookup(fs, path, true, &node, &e) == 0 &&
-	       tfs_node_read(fs, node, at, have, size, &e) == (ssize_t)size &&
-	       memcmp(have, want, size) == 0;
+	free(d->data);
 }
 
-static inline bool same_content(const struct world *w, const struct tfs *fs,
-				uint32_t node, const struct tree_entry *f)
+static inline void put_bytes(struct disk *d, const void *p, size_t n)
 {
-	_cleanup_free_ uint8_t *have = malloc(f->size + 1);
-	_cleanup_free_ char *want = NULL;
-	struct volt_error e = { 0 };
-	size_t n = 0;
-
-	return f->size == 0 ||
-	       (store_read(w->f.store, &f->object, f->size, &want, &n, &e) == 0 &&
-		tfs_node_read(fs, node, 0, have, f->size + 1, &e) == (ssize_t)n &&
-		memcmp(have, want, n) == 0);
+	if (d->at + n > d->size)
+		abort();
+	memcpy(d->data + d->at, p, n);
+	d->at += n;
 }
 
-static inline bool same_entry(const struct world *w, const struct tfs *fs, uint32_t node,
-			      const struct tree_entry *f)
+static inline void put_byte(struct disk *d, unsigned int byte)
 {
-	struct tfs_stat st;
+	uint8_t b = (uint8_t)byte;
 
-	tfs_stat(fs, node, &st);
-	if (st.mtime != f->mtime)
-		return false;
-	if (S_ISDIR(f->mode))
-		return st.type == TFS_DIRECTORY;
-	if (S_ISLNK(f->mode))
-		return st.type == TFS_LINK && strcmp(st.target, f->target) == 0;
-	return st.type == TFS_FILE && st.size == f->size && same_content(w, fs, node, f);
+	put_bytes(d, &b, 1);
 }
 
-static inline bool is_kept(const struct tree_entry *f)
+static inline void put_varint(struct disk *d, uint64_t n)
 {
-	return S_ISREG(f->mode) || S_ISDIR(f->mode) || S_ISLNK(f->mode);
+	uint8_t text[10];
+	size_t i = sizeof(text);
+
+	text[--i] = n & 0x7f;
+	while (n >>= 7)
+		text[--i] = (n & 0x7f) | 0x80;
+	put_bytes(d, text + i, sizeof(text) - i);
 }
 
-/* Names below @i, of those that are kept; and other names of the same file are the same
- * node. */
-static inline bool same_links(const struct world *w, const struct tfs *fs, uint32_t i,
-			      uint32_t node)
+/* A value's header: is the value here, its type, and N. */
+static inline void put_header(struct disk *d, bool here, unsigned int type, uint64_t n)
 {
-	const struct tree_entry *f = &w->t->v[i];
-	struct volt_error e = { 0 };
-	uint32_t names = 1, other = node;
-	struct tfs_stat st;
+	uint8_t text[10];
+	size_t i = sizeof(text);
+	unsigned int first = (here ? 0x80u : 0) | type << 4;
 
-	tfs_stat(fs, node, &st);
-	if (f->hardlink != TREE_NONE)
-		return tfs_lookup(fs, w->t->v[f->hardlink].path, false, &other, &e) ==
-			       0 &&
-		       other == node && st.links > 1;
-	if (st.links == 1 && w->t->n > 10000)
-		return true;
-	for (uint32_t k = i; k < w->t->n; k++)
-		names += w->t->v[k].hardlink == i;
-	return S_ISDIR(f->mode) || st.links == names;
-}
-
-/* The file system at @at of the file @name is the world's tree: all of it and no more. */
-static inline bool reads_back(const struct world *w, const char *name, uint64_t at)
-{
-	_cleanup_close_ int fd = openat(w->f.root, name, O_RDONLY | O_CLOEXEC);
-	_cleanup_(tfs_closep) struct tfs *fs = NULL;
-	uint32_t kept = 0, names = 1, node;
-	struct volt_error e = { 0 };
-	int keep;
-
-	fs = open_fs(fd, at, &keep);
-	for (uint32_t i = 0; fs && i < w->t->n; i++) {
-		const struct tree_entry *f = &w->t->v[i];
-
-		if (!is_kept(f))
-			continue;
-		kept++;
-		if (tfs_lookup(fs, f->path, false, &node, &e) < 0 ||
-		    !same_entry(w, fs, node, f) || !same_links(w, fs, i, node)) {
-			printf("# '%s' is not as it should be\n", f->path);
-			return false;
-		}
-		if (S_ISDIR(f->mode))
-			names += tfs_n_children(fs, node);
+	for (bool last = true; n > 7 || (!last && n > 7); last = false) {
+		text[--i] = (n & 0x7f) | (last ? 0 : 0x80);
+		n >>= 7;
 	}
-	return fs && kept == names;
+	put_byte(d, first | (i < sizeof(text) ? 8u : 0) | (unsigned int)n);
+	put_bytes(d, text + i, sizeof(text) - i);
 }
 
-static inline char *attributes_of(const struct world *w, const char *name, uint64_t at)
+static inline void put_tuple(struct disk *d, uint64_t n)
 {
-	_cleanup_close_ int fd = openat(w->f.root, name, O_RDONLY | O_CLOEXEC);
-	_cleanup_(tfs_closep) struct tfs *fs = NULL;
-	struct volt_error e = { 0 };
-	json_t *j = NULL;
-	char *text;
-	int keep;
-
-	fs = open_fs(fd, at, &keep);
-	if (!fs || tfs_attributes(fs, &j, &e) < 0)
-		return NULL;
-	text = json_text(j);
-	json_decref(j);
-	return text;
+	put_header(d, true, 1, n);
 }
 
-static inline bool same_json(const char *text, const char *want)
+static inline void put_vector(struct disk *d, uint64_t n)
 {
-	json_t *a = text ? json_loads(text, 0, NULL) : NULL;
-	json_t *b = json_loads(want, 0, NULL);
-	bool same = a && b && json_equal(a, b);
-
-	if (!same)
-		printf("# it is %s\n", text ? text : "(nothing)");
-	json_decref(a);
-	json_decref(b);
-	return same;
+	put_header(d, true, 2, n);
 }
 
-/* Appends a record and writes it. */
-static inline bool append(struct world *w, const char *name, uint64_t at, const json_t *j)
+/* The tuple of that number again, with @n more attributes. */
+static inline void put_again(struct disk *d, uint64_t index, uint64_t n)
 {
-	_cleanup_close_ int fd = openat(w->f.root, name, O_RDWR | O_CLOEXEC);
-	struct tfs_patch p = { 0 };
-	bool good;
-
-	if (!fine(w, tfs_append(fd, at, j, &p, &w->f.e)))
-		return false;
-	good = p.at % TFS_SECTOR == 0 && p.size % TFS_SECTOR == 0 &&
-	       pwrite_all(fd, p.data, p.size, (off_t)p.at) == 0;
-	tfs_patch_done(&p);
-	return good;
+	put_header(d, false, 1, n);
+	put_varint(d, index);
 }
 
-static inline int compare_symbols(const void *a, const void *b)
+static inline void put_name(struct disk *d, const char *name)
 {
-	const struct tfs_symbol *x = a, *y = b;
-
-	if (x->size != y->size)
-		return x->size < y->size ? -1 : 1;
-	return memcmp(x->text, y->text, x->size);
+	put_header(d, true, 0, strlen(name));
+	put_bytes(d, name, strlen(name));
 }
 
-static inline bool names_are_distinct(const struct world *w, const char *name)
+static inline void put_text(struct disk *d, const char *text)
 {
-	_cleanup_close_ int fd = openat(w->f.root, name, O_RDONLY | O_CLOEXEC);
-	_cleanup_(tfs_closep) struct tfs *fs = NULL;
-	int keep;
+	put_header(d, true, 4, strlen(text));
+	put_bytes(d, text, strlen(text));
+}
 
-	fs = open_fs(fd, 0, &keep);
-	if (!fs)
-		return false;
-	qsort(fs->symbols.v, fs->symbols.n, sizeof(struct tfs_symbol), compare_symbols);
-	for (size_t i = 1; i < fs->symbols.n; i++)
-		if (compare_symbols(&TFS_SYMBOLS(fs)[i - 1], &TFS_SYMBOLS(fs)[i]) == 0)
-			return false;
-	return true;
+static inline void put_number(struct disk *d, uint64_t n)
+{
+	put_header(d, true, 3, 0);
+	put_varint(d, n);
+}
+
+/* What a log's extension begins with; the first has a label, too. */
+static inline void put_log(struct disk *d, size_t sector, uint64_t sectors,
+			   const char *label)
+{
+	d->at = sector * TFS_SECTOR;
+	put_bytes(d, "NVMTFS\x05", 7);
+	put_varint(d, sectors);
+	if (!label)
+		return;
+	for (unsigned int i = 0; i < TFS_UUID_SIZE; i++)
+		put_byte(d, i);
+	put_bytes(d, label, strlen(label) + 1);
+}
+
+static inline void put_link(struct disk *d, uint64_t sector, uint64_t sectors)
+{
+	put_byte(d, 5);
+	put_varint(d, sector);
+	put_varint(d, sectors);
+}
+
+/* Records are made in a disk of their own, then put into the log whole. */
+static inline void put_record(struct disk *d, const struct disk *record)
+{
+	put_byte(d, 2);
+	put_varint(d, record->at);
+	put_varint(d, record->at);
+	put_bytes(d, record->data, record->at);
+}
+
+static inline void put_extent(struct disk *d, const char *first, uint64_t sector,
+			      uint64_t length)
+{
+	put_name(d, first);
+	put_tuple(d, 3);
+	put_name(d, "offset");
+	put_number(d, sector);
+	put_name(d, "length");
+	put_number(d, length);
+	put_name(d, "allocated");
+	put_number(d, length);
+}
+
+/* One file system with the one record @record in sector 0 and 8 sectors at 1. */
+static inline void disk_of(struct disk *d, const struct disk *record)
+{
+	disk_init(d, 64);
+	put_log(d, 0, 1, "");
+	put_link(d, 1, 8);
+	put_log(d, 1, 8, NULL);
+	put_record(d, record);
+	put_byte(d, 1);
 }
