@@ -9,6 +9,27 @@
 extern "C" {
 #endif
 
+/* --- Nanos: what a guest gets --- */
+
+/**
+ * volt_nanos_plan - what of an image a Nanos guest would get, and what that costs
+ * @ctx:     context
+ * @spec:    its wish, as for volt_machine_create(), with "guest": "nanos"
+ * @options: {"files": bool}, or NULL; with their names, too
+ * @ret:     {"program", "arguments", "arch", "full", "libraries", "notes", "in": {"files",
+ *           "bytes"}, "left_out": [{"rule", "what", "files", "bytes"}], "costs": {"boot_us",
+ *           "guest_bytes", "memory_least", "memory_sensible"}, "digest", "files"}
+ * @e:       why it failed
+ *
+ * An image that is not here is pulled; nothing else is made.
+ *
+ * Return: 0 or a negative errno; -ENOENT, -EACCES, -ENOEXEC where Nanos cannot run its
+ * program.
+ * Since: 0.1
+ */
+int volt_nanos_plan(struct volt_ctx *ctx, const char *spec, const char *options,
+		    char **ret, struct volt_error *e);
+
 /* --- Nanos: what is on a disk --- */
 
 struct volt_nanos;

@@ -75,6 +75,7 @@ extern const struct cmd cmd_machine_prune;
 extern const struct cmd cmd_nanos_cat;
 extern const struct cmd cmd_nanos_dump;
 extern const struct cmd cmd_nanos_ls;
+extern const struct cmd cmd_nanos_plan;
 extern const struct cmd cmd_pause;
 extern const struct cmd cmd_port;
 extern const struct cmd cmd_ps;

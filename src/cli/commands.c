@@ -46,6 +46,7 @@ const struct cmd *const cmds[] = {
 	&cmd_nanos_ls,
 	&cmd_nanos_cat,
 	&cmd_nanos_dump,
+	&cmd_nanos_plan,
 	/* profiles of QEMU */
 	&cmd_qemu_build,
 	&cmd_qemu_ls,

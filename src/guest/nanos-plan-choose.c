@@ -83,15 +83,19 @@ static int want_libc(struct nanos_choice *c, struct volt_error *e)
 
 static int want_program(struct nanos_choice *c, struct volt_error *e)
 {
+	struct volt_error why = { 0 };
 	int r;
 
 	want(c, c->found);
 	c->want[c->program] = 1;
 	if (!c->p->dynamic)
 		return 0;
-	r = elf_closure_find(&c->source, c->p->program, c->p->program, &c->closure, e);
+	r = elf_closure_find(&c->source, c->p->program, c->p->program, &c->closure, &why);
 	if (r < 0)
-		return r;
+		return fail(e, -r, "%s%s", why.msg,
+			    r == -ENOENT ? ": take an image that has it, or link the "
+					   "program statically"
+					 : "");
 	want_members(c, 0);
 	for (size_t i = 1; i < c->closure.n && r == 0; i++)
 		r = strv_add(&c->p->closure, c->closure.v[i].host);

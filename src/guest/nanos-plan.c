@@ -26,11 +26,12 @@
 /* Changes when the same image and wish come to something else. */
 #define PLAN_HEADER "volt nanos plan 1\n"
 
-/* Measured (doc/nanos.md): what boots and serves; what a file costs. */
-#define MEMORY_LEAST    ((uint64_t)64 << 20)
-#define MEMORY_KERNEL   ((uint64_t)32 << 20)
-#define MEMORY_STEP     ((uint64_t)32 << 20)
+/* Measured (doc/nanos.md): with less a kernel does not begin; what a file costs; what most
+ * programs are content with. */
+#define MEMORY_LEAST    ((uint64_t)11 << 20)
 #define MEMORY_PER_FILE 3072u
+#define MEMORY_SENSIBLE ((uint64_t)64 << 20)
+#define MEMORY_STEP     ((uint64_t)32 << 20)
 #define US_PER_FILE     100u
 
 void nanos_plan_free(struct nanos_plan *p)
@@ -196,14 +197,18 @@ const char *nanos_plan_program(const struct nanos_plan *p)
 	return p->program;
 }
 
-/* The program and what it maps is counted twice: once as files, once as it runs. */
 uint64_t nanos_plan_memory(const struct nanos_plan *p)
 {
-	uint64_t need =
-		MEMORY_KERNEL + p->in.files * MEMORY_PER_FILE + 2 * p->program_bytes;
+	return MEMORY_LEAST + p->in.files * MEMORY_PER_FILE;
+}
+
+/* The program and what it maps is in memory twice: as files, and as it runs. */
+static uint64_t sensible_memory(const struct nanos_plan *p)
+{
+	uint64_t need = nanos_plan_memory(p) + MEMORY_LEAST + 2 * p->program_bytes;
 
 	need = (need + MEMORY_STEP - 1) / MEMORY_STEP * MEMORY_STEP;
-	return need > MEMORY_LEAST ? need : MEMORY_LEAST;
+	return need > MEMORY_SENSIBLE ? need : MEMORY_SENSIBLE;
 }
 
 static json_t *texts(const struct strv *list)
@@ -246,19 +251,24 @@ static json_t *files_json(const struct nanos_plan *p)
 	return texts(&names);
 }
 
+static json_t *costs_json(const struct nanos_plan *p)
+{
+	return json_pack("{s:I, s:I, s:I, s:I}", "boot_us",
+			 (json_int_t)(p->in.files * US_PER_FILE), "guest_bytes",
+			 (json_int_t)(p->in.files * MEMORY_PER_FILE), "memory_least",
+			 (json_int_t)nanos_plan_memory(p), "memory_sensible",
+			 (json_int_t)sensible_memory(p));
+}
+
 json_t *nanos_plan_json(const struct nanos_plan *p, bool files)
 {
 	char digest[DIGEST_OCI_SIZE];
 	json_t *j = json_pack(
-		"{s:s, s:o, s:s, s:b, s:o, s:o, s:{s:I, s:I}, s:o, s:{s:I, s:I}, s:I, "
-		"s:s}",
-		"program", p->program, "arguments", texts(&p->args), "arch", p->arch,
-		"full", p->full, "libraries", texts(&p->closure), "notes",
-		texts(&p->notes), "in", "files", (json_int_t)p->in.files, "bytes",
-		(json_int_t)p->in.bytes, "left_out", left_json(p), "cost", "boot_us",
-		(json_int_t)(p->in.files * US_PER_FILE), "memory",
-		(json_int_t)(p->in.files * MEMORY_PER_FILE), "memory",
-		(json_int_t)nanos_plan_memory(p), "digest",
+		"{s:s, s:o, s:s, s:b, s:o, s:o, s:{s:I, s:I}, s:o, s:o, s:s}", "program",
+		p->program, "arguments", texts(&p->args), "arch", p->arch, "full",
+		p->full, "libraries", texts(&p->closure), "notes", texts(&p->notes), "in",
+		"files", (json_int_t)p->in.files, "bytes", (json_int_t)p->in.bytes,
+		"left_out", left_json(p), "costs", costs_json(p), "digest",
 		digest_oci(&p->digest, digest));
 
 	if (j && files && json_object_set_new(j, "files", files_json(p)) < 0) {

@@ -143,13 +143,14 @@ static void loader_and_libraries_that_are_missing_are_named(void)
 	CHECK(add_copy(&a, "usr/bin/tool", 0755, FAKE_QEMU_ELF));
 	CHECK_INT(make(&a), -ENOENT);
 	CHECK_STR(a.e.msg, "the loader '/lib/ld-volt.so.1', which '/usr/bin/tool' needs, "
-			   "is not in the image");
+			   "is not in the image: take an image that has it, or link the "
+			   "program statically");
 	CHECK(add_copy(&b, "usr/bin/tool", 0755, FAKE_QEMU_ELF));
 	CHECK(add_copy(&b, "lib/ld-volt.so.1", 0755, FAKE_ONE));
 	CHECK_INT(make(&b), -ENOENT);
 	CHECK_STR(b.e.msg,
 		  "library 'libone.so.1', which '/usr/bin/tool' needs, is not in "
-		  "the image");
+		  "the image: take an image that has it, or link the program statically");
 }
 
 static int refusal(const char *path, uint32_t mode, const char *data, size_t size,
