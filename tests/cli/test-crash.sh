@@ -7,6 +7,8 @@
 # Every third call; with VOLT_TEST_EVERY=1 every one.
 # shellcheck source=tests/lib/volt.sh
 . "$(dirname "$0")/../lib/volt.sh"
+# shellcheck source=tests/lib/nanos.sh
+. "$(dirname "$0")/../lib/nanos.sh"
 
 preload=${CRASH_PRELOAD:-${VOLT%/*}/tests/lib/libcrash-preload.so}
 every=${VOLT_TEST_EVERY:-3}
@@ -152,7 +154,48 @@ pulling_a_profile_survives_being_killed_at_any_call() {
 	ordered objects:refs "$VOLT" qemu pull -q --tls-verify=false "$place"
 }
 
+# The kernel is there, is the default, and nothing is left when it goes.
+imported() {
+	stdout nanos-0.1.55
+	whole
+	is "$(volt kernel ls --format json | jq -c '.[] | [.name, .default]')" '["nanos-0.1.55",true]'
+	run volt kernel rm nanos-0.1.55
+	status 0
+	run volt cas gc
+	status 0
+	is "$(find "$VOLT_ROOT" -path "$VOLT_ROOT/run" -prune -o -type f ! -name '*lock' -print)" '' \
+		'files that are left'
+}
+
+importing_a_nanos_kernel_survives_being_killed_at_any_call() {
+	release "$T/0.1.55"
+	before=$T/empty
+	each_call imported "$VOLT" kernel import -q --guest nanos "$T/0.1.55"
+	rm -rf "$VOLT_ROOT"
+	ordered refs:objects "$VOLT" kernel import -q --guest nanos "$T/0.1.55"
+}
+
+a_full_disk_while_a_nanos_kernel_is_imported_is_one_clear_error() {
+	local n calls=0
+	for ((n = 1; ; n += every)); do
+		rm -rf "$VOLT_ROOT"
+		crash "$n" 28 "$VOLT" kernel import -q --guest nanos "$T/0.1.55" || break
+		calls=$((calls + 1))
+		[ "$status" = 0 ] || one_line_error 'No space left'
+		run volt kernel import -q --guest nanos "$T/0.1.55"
+		status 0
+		imported
+		[ "$tap_bad" = 0 ] || {
+			echo "#   after the disk was full at call $(cat "$T/call")"
+			return
+		}
+	done
+	[ "$calls" -gt 4 ] || bad 'calls' "$calls"
+}
+
 tap_run what_is_written_is_synced_in_order loading_survives_being_killed_at_any_call \
 	creating_a_machine_survives_being_killed_at_any_call \
 	removing_a_machine_survives_being_killed_at_any_call \
-	pulling_a_profile_survives_being_killed_at_any_call
+	pulling_a_profile_survives_being_killed_at_any_call \
+	importing_a_nanos_kernel_survives_being_killed_at_any_call \
+	a_full_disk_while_a_nanos_kernel_is_imported_is_one_clear_error
