@@ -196,15 +196,21 @@ static int add_hosts(const struct build *b)
 	return add_made(b, "/etc/hosts", text);
 }
 
+/* Kernels up to 0.1.55 read the first, newer ones the other. */
 static int add_hostname(const struct build *b)
 {
-	char *text = NULL;
+	static const char *const files[] = { "/proc/sys/kernel/hostname",
+					     "/etc/hostname" };
+	int r = 0;
 
-	if (!b->c->w->hostname)
-		return 0;
-	if (asprintf(&text, "%s\n", b->c->w->hostname) < 0)
-		text = NULL;
-	return add_made(b, "/proc/sys/kernel/hostname", text);
+	for (size_t i = 0; i < ARRAY_SIZE(files) && b->c->w->hostname && r == 0; i++) {
+		char *text = NULL;
+
+		if (asprintf(&text, "%s\n", b->c->w->hostname) < 0)
+			text = NULL;
+		r = add_made(b, files[i], text);
+	}
+	return r;
 }
 
 static int add_files(const struct build *b)

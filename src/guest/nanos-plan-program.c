@@ -143,8 +143,25 @@ static bool is_starter(const char *name)
 	return among(name, starters);
 }
 
-/* The first word of what follows, also within one argument (sh -c "exec redis-server x"), that
- * is a program Nanos could run. */
+/* Is that word the name of a program that Nanos could run? */
+static bool could_run(const struct nanos_choice *c, const char *word, size_t n,
+		      char ret[static NAME_MAX + 1])
+{
+	char name[NAME_MAX + 1];
+	struct found found;
+
+	if (n == 0 || n > NAME_MAX)
+		return false;
+	memcpy(name, word, n);
+	name[n] = '\0';
+	if (is_shell(path_base(name)) || is_starter(path_base(name)) ||
+	    find(c, name, &found) < 0 || !is_elf(c, found.entry))
+		return false;
+	memcpy(ret, name, n + 1);
+	return true;
+}
+
+/* The first such word of what follows, also within one argument (sh -c "exec redis-server x"). */
 static bool guess(const struct nanos_choice *c, char ret[static NAME_MAX + 1])
 {
 	for (size_t i = 1; i < c->w->args->n; i++) {
@@ -152,20 +169,9 @@ static bool guess(const struct nanos_choice *c, char ret[static NAME_MAX + 1])
 
 		while (*word) {
 			size_t n = strcspn(word, " \t\n;&|\"'");
-			char name[NAME_MAX + 1];
-			struct found found;
 
-			if (n > 0 && n <= NAME_MAX) {
-				memcpy(name, word, n);
-				name[n] = '\0';
-				if (find(c, name, &found) == 0 &&
-				    is_elf(c, found.entry) &&
-				    !is_shell(path_base(name)) &&
-				    !is_starter(path_base(name))) {
-					memcpy(ret, name, n + 1);
-					return true;
-				}
-			}
+			if (could_run(c, word, n, ret))
+				return true;
 			word += n + (word[n] != '\0');
 		}
 	}

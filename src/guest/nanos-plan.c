@@ -254,8 +254,8 @@ static json_t *files_json(const struct nanos_plan *p)
 static json_t *costs_json(const struct nanos_plan *p)
 {
 	return json_pack("{s:I, s:I, s:I, s:I}", "boot_us",
-			 (json_int_t)(p->in.files * US_PER_FILE), "guest_bytes",
-			 (json_int_t)(p->in.files * MEMORY_PER_FILE), "memory_least",
+			 (json_int_t)p->in.files * US_PER_FILE, "guest_bytes",
+			 (json_int_t)p->in.files * MEMORY_PER_FILE, "memory_least",
 			 (json_int_t)nanos_plan_memory(p), "memory_sensible",
 			 (json_int_t)sensible_memory(p));
 }

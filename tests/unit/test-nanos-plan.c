@@ -421,7 +421,8 @@ static void resolver_host_name_and_missing_files_are_made(void)
 	t.wish.hostname = "box";
 	CHECK_INT(make(&t), 0);
 	CHECK(holds(&t, "etc/resolv.conf", "nameserver 10.0.2.3\nnameserver fe80::1\n"));
-	CHECK(holds(&t, "proc/sys/kernel/hostname", "box\n"));
+	CHECK(holds(&t, "proc/sys/kernel/hostname", "box\n") &&
+	      holds(&t, "etc/hostname", "box\n"));
 	CHECK(holds(&t, "etc/hosts",
 		    "127.0.0.1 localhost\n::1 localhost\n127.0.1.1 box\n"));
 	CHECK(holds(&t, "etc/passwd", "root:x:0:0:root:/root:/sbin/nologin\n"));
