@@ -143,6 +143,75 @@ int volt_nanos_dump(struct volt_nanos *d, char **ret, struct volt_error *e);
  */
 void volt_nanos_free(struct volt_nanos *d);
 
+/* --- volumes --- */
+
+/**
+ * volt_volume_create - make an empty volume
+ * @ctx:     context
+ * @options: {"name", "size", "labels"}, or NULL; without a name one is made up, the size is in
+ *           bytes, whole MiB, and 1 GiB without it; labels are an object of strings
+ * @ret:     the volume's name; NULL if not wanted
+ * @e:       why it failed
+ *
+ * A volume is a disk with a file system of Nanos', which outlives the machines that use it.
+ * Its name has at most 31 bytes.
+ *
+ * Return: 0 or a negative errno; -EEXIST where the name is taken.
+ * Since: 0.1
+ */
+int volt_volume_create(struct volt_ctx *ctx, const char *options, char **ret,
+		       struct volt_error *e);
+
+/**
+ * volt_volume_list - the volumes that are here
+ * @ctx: context
+ * @ret: array of {"name", "uuid", "size", "labels", "created_at"}, by name
+ * @e:   why it failed
+ *
+ * Return: 0 or a negative errno.
+ * Since: 0.1
+ */
+int volt_volume_list(struct volt_ctx *ctx, char **ret, struct volt_error *e);
+
+/**
+ * volt_volume_inspect - all about one volume
+ * @ctx:  context
+ * @name: its name
+ * @ret:  an object with podman's members; "Size" in bytes, "UUID" of its file system, "Disk",
+ *        the path of its disk
+ * @e:    why it failed
+ *
+ * Return: 0 or a negative errno; -ENOENT where there is none.
+ * Since: 0.1
+ */
+int volt_volume_inspect(struct volt_ctx *ctx, const char *name, char **ret,
+			struct volt_error *e);
+
+/**
+ * volt_volume_remove - remove a volume and all that is in it
+ * @ctx:   context
+ * @name:  its name
+ * @force: and the machines that use it, running or not
+ * @e:     why it failed
+ *
+ * Return: 0 or a negative errno; -EBUSY where a machine, running or not, uses it, -ENOENT where
+ * there is none.
+ * Since: 0.1
+ */
+int volt_volume_remove(struct volt_ctx *ctx, const char *name, bool force,
+		       struct volt_error *e);
+
+/**
+ * volt_volume_prune - remove every volume that no machine uses
+ * @ctx: context
+ * @ret: array of their names; NULL if not wanted
+ * @e:   why it failed
+ *
+ * Return: 0 or a negative errno.
+ * Since: 0.1
+ */
+int volt_volume_prune(struct volt_ctx *ctx, char **ret, struct volt_error *e);
+
 #ifdef __cplusplus
 }
 #endif

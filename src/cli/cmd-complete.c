@@ -146,6 +146,9 @@ static void print_words(struct volt_ctx *ctx, enum word kind)
 	case WORD_KERNEL:
 		print_names(ctx, volt_kernel_list);
 		break;
+	case WORD_VOLUME:
+		print_names(ctx, volt_volume_list);
+		break;
 	case WORD_OBJECT:
 		print_names(ctx, volt_store_list);
 		break;

@@ -12,6 +12,7 @@ enum word {
 	WORD_IMAGE,
 	WORD_IMAGE_FIRST, /* an image, then what the guest runs */
 	WORD_KERNEL,
+	WORD_VOLUME,
 	WORD_OBJECT,
 	WORD_PROFILE,      /* a name or a version */
 	WORD_PROFILE_NAME, /* one of volt's own */
@@ -103,4 +104,9 @@ extern const struct cmd cmd_tag;
 extern const struct cmd cmd_unpause;
 extern const struct cmd cmd_untag;
 extern const struct cmd cmd_version;
+extern const struct cmd cmd_volume_create;
+extern const struct cmd cmd_volume_inspect;
+extern const struct cmd cmd_volume_ls;
+extern const struct cmd cmd_volume_prune;
+extern const struct cmd cmd_volume_rm;
 extern const struct cmd cmd_wait;

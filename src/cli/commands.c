@@ -36,6 +36,12 @@ const struct cmd *const cmds[] = {
 	&cmd_save,
 	&cmd_login,
 	&cmd_logout,
+	/* volumes */
+	&cmd_volume_create,
+	&cmd_volume_ls,
+	&cmd_volume_inspect,
+	&cmd_volume_rm,
+	&cmd_volume_prune,
 	/* kernels */
 	&cmd_kernel_import,
 	&cmd_kernel_build,
