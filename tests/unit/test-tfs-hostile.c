@@ -300,6 +300,41 @@ static void logs_that_stop_are_refused(void)
 	CHECK(strstr(e.msg, "begins inside of another"));
 }
 
+static void a_log_of_too_many_parts_is_refused(void)
+{
+	_cleanup_(disk_done) struct disk d = { 0 };
+	struct volt_error e = { 0 };
+
+	disk_init(&d, TFS_LOG_PIECES + 8);
+	put_log(&d, 0, 1, "");
+	for (unsigned int i = 1; i <= TFS_LOG_PIECES; i++) {
+		put_link(&d, i, 1);
+		put_log(&d, i, 1, NULL);
+	}
+	CHECK_INT(open_log(&d, &e), -EFBIG);
+	CHECK_STR(e.msg, "the file system's log has too many parts");
+}
+
+/* The memory for a record is had as its bytes come. */
+static void a_record_of_any_length_takes_no_memory_before_its_bytes(void)
+{
+	_cleanup_(disk_done) struct disk d = { 0 };
+	struct volt_error e = { 0 };
+
+	disk_init(&d, 4);
+	put_log(&d, 0, 1, "");
+	put_byte(&d, 2);
+	put_varint(&d, TFS_RECORD_MAX + 1ull);
+	CHECK_INT(open_log(&d, &e), -EFBIG);
+	CHECK_STR(e.msg, "the file system's log has a record of 134217729 bytes");
+	put_log(&d, 0, 1, "");
+	put_byte(&d, 2);
+	put_varint(&d, TFS_RECORD_MAX);
+	put_varint(&d, TFS_RECORD_MAX);
+	CHECK_INT(open_log(&d, &e), -EBADMSG);
+	CHECK(strstr(e.msg, "a record is longer than what holds it"));
+}
+
 int main(void)
 {
 	RUN(other_versions_are_refused_by_number);
@@ -314,5 +349,7 @@ int main(void)
 	RUN(two_kinds_of_file_at_once_are_refused);
 	RUN(logs_that_loop_or_leave_are_refused);
 	RUN(logs_that_stop_are_refused);
+	RUN(a_log_of_too_many_parts_is_refused);
+	RUN(a_record_of_any_length_takes_no_memory_before_its_bytes);
 	return tap_done();
 }
