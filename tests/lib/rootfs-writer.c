@@ -1,14 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* rootfs-writer ROOT TREE [files]: makes everything that the rootfs layer makes: the image
- * and the hard-link tree of TREE, and a disk in ROOT; with "files", not the hard-link tree.
+ * and the hard-link tree of TREE, and a disk and an overlay over it in ROOT; with "files", not the hard-link tree.
  * For test-rootfs-crash, which kills it at every call. It can be run again on what is
  * left. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "rootfs/overlay.h"
 #include "rootfs/rootfs.h"
 #include "rootfs/scratch.h"
+
+static int make_overlay(int root, struct volt_error *e)
+{
+	_cleanup_close_ int base = openat(root, "disk", O_RDONLY | O_CLOEXEC);
+	uint8_t sector[512] = "changed";
+	const struct tfs_patch patch = { .at = 70000, .data = sector, .size = 512 };
+	const struct overlay_wish w = {
+		.base = base, .size = SCRATCH_SIZE_MIN, .patches = &patch, .n_patches = 1
+	};
+	int r = overlay_make(root, "overlay", &w, e);
+
+	return r == -EEXIST ? 0 : r;
+}
 
 static int make_all(int root, const char *hex, bool with_tree, struct volt_error *e)
 {
@@ -29,7 +43,7 @@ static int make_all(int root, const char *hex, bool with_tree, struct volt_error
 	if (with_tree && tree < 0)
 		return tree;
 	r = scratch_make(root, SCRATCH_SIZE_MIN, root, "disk", e);
-	return r == -EEXIST ? 0 : r;
+	return r == 0 || r == -EEXIST ? make_overlay(root, e) : r;
 }
 
 int main(int argc, char **argv)

@@ -7,7 +7,7 @@
 
 /* Theory of operation
  *
- * rootfs-writer makes an image, a hard-link tree and a disk. Here it runs once for each of
+ * rootfs-writer makes an image, a hard-link tree, a disk and an overlay. Here it runs once for each of
  * its calls that write, and dies, or fails, at that call (tests/lib/crash-preload.c). After
  * each: what has its name is what a whole run makes, and doing it again succeeds and leaves
  * no temporary name. */
@@ -19,7 +19,7 @@ static struct start {
 	char *data;
 	ssize_t n;
 	off_t size;
-} image, disk; /* as a whole run makes them */
+} image, disk, overlay; /* as a whole run makes them */
 static long tree_names;
 
 static bool run(int at, const char *how, struct crash_outcome *ret)
@@ -31,6 +31,8 @@ static bool clear(void)
 {
 	(void)unlinkat(w.f.root, "disk", 0);
 	(void)unlinkat(w.f.root, "disk.tmp", 0);
+	(void)unlinkat(w.f.root, "overlay", 0);
+	(void)unlinkat(w.f.root, "overlay.tmp", 0);
 	return remove_tree_at(w.f.root, "rootfs") == 0;
 }
 
@@ -83,14 +85,14 @@ static bool is_sound(void)
 {
 	return is_same_file(made(".erofs"), &image) && is_same_tree(made(".tree")) &&
 	       is_same_file("rootfs/scratch-67108864.ext4", &disk) &&
-	       is_same_file("disk", &disk);
+	       is_same_file("disk", &disk) && is_same_file("overlay", &overlay);
 }
 
 /* Image, tree, empty disk and lock; nothing temporary. */
 static bool is_done(void)
 {
 	return is_sound() && count_entries(&w.f, "rootfs") == 4 &&
-	       count_entries(&w.f, ".") == 3;
+	       count_entries(&w.f, ".") == 4;
 }
 
 static const struct crash_test test = { clear, end, run, is_sound, is_done, &w.f.e };
@@ -121,7 +123,8 @@ static bool prepare(void)
 		openat(w.f.root, made(".tree"), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	image.n = read_start(made(".erofs"), &image.data, &image.size);
 	disk.n = read_start("disk", &disk.data, &disk.size);
-	return image.n > 0 && disk.n > 0;
+	overlay.n = read_start("overlay", &overlay.data, &overlay.size);
+	return image.n > 0 && disk.n > 0 && overlay.n > 0;
 }
 
 static void a_whole_run_makes_everything(void)
@@ -164,6 +167,7 @@ int main(void)
 	RUN(a13_a_full_disk_at_any_call_is_one_clear_error);
 	free(image.data);
 	free(disk.data);
+	free(overlay.data);
 	world_close(&w);
 	return tap_done();
 }
