@@ -2,12 +2,19 @@
 #pragma once
 
 #include <dirent.h>
+#include <stdbool.h>
 
 #include "rootfs/rootfs.h"
 
 /* rootfs/scratch-<bytes>.ext4 */
 #define SCRATCH_PREFIX "scratch-"
 #define SCRATCH_SUFFIX ".ext4"
+
+/* rootfs/<tree digest>-<key>.nanos */
+#define NANOS_BASE_SUFFIX ".nanos"
+
+/* Is @name such a name, and of which tree? */
+bool rootfs_is_nanos(const char *name, struct digest *ret_tree);
 
 /* Opens rootfs/ below volt's root. */
 int rootfs_open(int rootfd, struct volt_error *e);

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/path.h"
 #include "rootfs/erofs.h"
+#include "rootfs/nanos-base.h"
 #include "rootfs/rootfs-private.h"
 #include "rootfs/tinyvol.h"
 
@@ -228,6 +229,48 @@ static int evict(int dir, const char *name,
 	return r < 0 ? r : remove(&k, e);
 }
 
+bool rootfs_is_nanos(const char *name, struct digest *ret_tree)
+{
+	const size_t digits = DIGEST_HEX_SIZE - 1;
+	char hex[DIGEST_HEX_SIZE] = "";
+
+	if (strlen(name) != NANOS_BASE_SIZE - 2 || name[digits] != '-')
+		return false;
+	memcpy(hex, name, digits);
+	name += digits + 1;
+	return digest_parse(hex, ret_tree) == 0 &&
+	       strspn(name, "0123456789abcdef") == NANOS_KEY_DIGITS &&
+	       strcmp(name + NANOS_KEY_DIGITS, NANOS_BASE_SUFFIX) == 0;
+}
+
+/* Calls @fn for each name below rootfs/ until it fails. */
+static int each_name(int dir,
+		     int (*fn)(int dir, const char *name, const void *data,
+			       struct volt_error *e),
+		     const void *data, struct volt_error *e)
+{
+	int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+	_cleanup_closedir_ DIR *d = copy < 0 ? NULL : fdopendir(copy);
+
+	if (!d) {
+		r = fail_errno(e, "read directory 'rootfs'");
+		closep(&copy);
+		return r;
+	}
+	for (const struct dirent *de; r >= 0 && (de = readdir(d));)
+		r = fn(dir, de->d_name, data, e);
+	return r < 0 ? r : 0;
+}
+
+static int evict_nanos(int dir, const char *name, const void *data, struct volt_error *e)
+{
+	struct digest tree;
+
+	if (!rootfs_is_nanos(name, &tree) || !digest_equal(&tree, data))
+		return 0;
+	return evict(dir, name, remove_file, e);
+}
+
 int rootfs_evict(int rootfd, const struct digest *tree, struct volt_error *e)
 {
 	_cleanup_close_ int dir = rootfs_open(rootfd, e);
@@ -238,7 +281,7 @@ int rootfs_evict(int rootfd, const struct digest *tree, struct volt_error *e)
 		cache_name(tree, kinds[i]->suffix, name);
 		r = evict(dir, name, kinds[i]->remove, e);
 	}
-	return r < 0 ? r : 0;
+	return r < 0 ? r : each_name(dir, evict_nanos, tree, e);
 }
 
 /* What is made of a tree and by that tree's name; else NULL. */
@@ -266,15 +309,19 @@ static bool is_scratch(const char *name)
 	       strcmp(suffix, SCRATCH_SUFFIX) == 0;
 }
 
-static int sweep_one(int dir, const struct store *s, const char *name,
-		     struct volt_error *e)
+static int sweep_one(int dir, const char *name, const void *data, struct volt_error *e)
 {
+	const struct store *s = data;
 	const struct kind *kind;
 	struct digest tree;
 	int r;
 
 	if (is_scratch(name))
 		return evict(dir, name, remove_file, e);
+	if (rootfs_is_nanos(name, &tree))
+		return store_has(s, &tree, OBJECT_PLAIN)
+			       ? 0
+			       : evict(dir, name, remove_file, e);
 	kind = parse_name(name, &tree);
 	if (!kind || store_has(s, &tree, OBJECT_PLAIN))
 		return 0;
@@ -285,19 +332,6 @@ static int sweep_one(int dir, const struct store *s, const char *name,
 int rootfs_sweep(int rootfd, const struct store *s, struct volt_error *e)
 {
 	_cleanup_close_ int dir = rootfs_open(rootfd, e);
-	_cleanup_closedir_ DIR *d = NULL;
-	int copy, r = 0;
 
-	if (dir < 0)
-		return dir;
-	copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	d = copy < 0 ? NULL : fdopendir(copy);
-	if (!d) {
-		r = fail_errno(e, "read directory 'rootfs'");
-		closep(&copy);
-		return r;
-	}
-	for (const struct dirent *de; r >= 0 && (de = readdir(d));)
-		r = sweep_one(dir, s, de->d_name, e);
-	return r;
+	return dir < 0 ? dir : each_name(dir, sweep_one, s, e);
 }

@@ -25,11 +25,11 @@ int rootfs_tinyvol(int rootfd, struct store *s, const struct digest *tree,
 int rootfs_tinyvol_host(int rootfd, struct store *s, const struct digest *tree,
 			struct volt_error *e);
 
-/* Removes all three; -EBUSY if a directory is in use. An image that is open stays usable. */
+/* Removes all of them, and what nanos-base.h makes of the tree; -EBUSY if a directory is in use. An image that is open stays usable. */
 int rootfs_evict(int rootfd, const struct digest *tree, struct volt_error *e);
 
 /* Removes what nobody will ask for again, such as a crash between removing an image and
- * evicting what was made of it leaves: all three of every tree that @s does not have; and
+ * evicting what was made of it leaves: all of every tree that @s does not have; and
  * the empty disks that writable layers are copied from (scratch.h), as they are made again
  * in no time. A directory that is in use stays. */
 int rootfs_sweep(int rootfd, const struct store *s, struct volt_error *e);
