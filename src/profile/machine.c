@@ -13,7 +13,11 @@
  * which makes a boot five times as fast. ppc64le: VOF is QEMU's own small firmware, SLOF is
  * emulated and takes 13 s. malta: one processor, because its kernel is built for one, and
  * 2 GiB, the end of what its bus has room for. Its kernel knows the interrupts of four slots
- * alone, so further devices are functions of those. */
+ * alone, so further devices are functions of those.
+ *
+ * Nanos on a microvm needs ACPI, without which it knows no power button, and hangs at once where
+ * there is a second I/O APIC. Its kernel is entered from qboot: on q35 SeaBIOS is where the
+ * kernel's first page tables are put. */
 const struct machine_row machine_rows[] = {
 	{ "x86_64",
 	  MACHINE_MICROVM,
@@ -72,6 +76,28 @@ const struct machine_row machine_rows[] = {
 	  "ccw",
 	  "ttysclp0",
 	  { "s390-ccw.img" } },
+	{ "x86_64",
+	  MACHINE_NANOS_MICROVM,
+	  "microvm,ioapic2=off,rtc=on,isa-serial=on,auto-kernel-cmdline=off",
+	  "max",
+	  "device",
+	  "ttyS0",
+	  { "qboot.rom", "linuxboot_dma.bin", "pvh.bin" } },
+	{ "x86_64",
+	  MACHINE_NANOS_PCI,
+	  Q35,
+	  "max",
+	  "pci",
+	  "ttyS0",
+	  { "qboot.rom", "linuxboot_dma.bin", "pvh.bin" } },
+	{ "x86_64",
+	  MACHINE_NANOS_BIOS,
+	  Q35,
+	  "max",
+	  "pci",
+	  "ttyS0",
+	  { "bios-256k.bin", "kvmvapic.bin" } },
+	{ "x86_64", MACHINE_NANOS_UEFI, Q35, "max", "pci", "ttyS0" },
 };
 const size_t machine_rows_n = ARRAY_SIZE(machine_rows);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "profile/profile.h"
@@ -14,9 +15,24 @@ enum machine_kind {
 	MACHINE_VIRT, /* arm64, riscv64 */
 	MACHINE_PSERIES,
 	MACHINE_MALTA,
-	MACHINE_CCW, /* s390x: virtio devices are on channels, there is no PCI */
-	MACHINE_UEFI /* boots a disk: no kernel is given */
+	MACHINE_CCW,  /* s390x: virtio devices are on channels, there is no PCI */
+	MACHINE_UEFI, /* boots a disk: no kernel is given */
+	/* Of Nanos guests: given a kernel, without PCI and with it, and booting from a disk. */
+	MACHINE_NANOS_MICROVM,
+	MACHINE_NANOS_PCI,
+	MACHINE_NANOS_BIOS,
+	MACHINE_NANOS_UEFI
 };
+
+static inline bool machine_is_nanos(enum machine_kind kind)
+{
+	return kind >= MACHINE_NANOS_MICROVM;
+}
+
+static inline bool machine_is_microvm(enum machine_kind kind)
+{
+	return kind == MACHINE_MICROVM || kind == MACHINE_NANOS_MICROVM;
+}
 
 struct machine_row {
 	const char *arch; /* volt's word */
@@ -31,7 +47,7 @@ struct machine_row {
 	unsigned int slot, slots; /* first and number of its PCI slots; 0: any will do */
 };
 
-/* The rows in the order of preference of each architecture. */
+/* The rows in the order of preference of each architecture; those of Nanos come last. */
 extern const struct machine_row machine_rows[];
 extern const size_t machine_rows_n;
 

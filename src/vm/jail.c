@@ -181,8 +181,9 @@ static int show_disks(const struct qemu_config *c, struct qemu_jail *j)
 	int r = 0;
 
 	for (size_t i = 0; i < c->n_disks && r == 0; i++)
-		if (jail_shows_disk(c, &c->disks[i]))
-			r = jail_add(&j->root, c->disks[i].fd, c->disks[i].serial, 0);
+		for (const struct qemu_disk *d = &c->disks[i]; d && r == 0; d = d->base)
+			if (jail_shows_disk(c, d))
+				r = jail_add(&j->root, d->fd, d->serial, 0);
 	return r;
 }
 

@@ -17,6 +17,8 @@
  * third of the boot, and hangs it now and then) not one more. */
 #define MICROVM_DEVICES 8
 
+#define NANOS_EXIT_PORT 0x501
+
 static int fail_unsupported(const char *arch, struct volt_error *e)
 {
 	return fail(e, ENOTSUP, "Linux guests of architecture '%s' are not supported",
@@ -62,6 +64,7 @@ int qemu_machine(const struct profile *p, unsigned int abilities,
 		const struct machine_row *row = &machine_rows[i];
 
 		if (strcmp(row->arch, p->arch->name) != 0 ||
+		    machine_is_nanos(row->kind) ||
 		    (row->kind == MACHINE_MICROVM && !microvm))
 			continue;
 		TRY(check_limits(row, size, e));
@@ -69,6 +72,21 @@ int qemu_machine(const struct profile *p, unsigned int abilities,
 		return 0;
 	}
 	return fail_unsupported(p->arch->name, e);
+}
+
+int qemu_nanos_machine(const struct profile *p, bool pci, const struct qemu_size *size,
+		       const struct machine_row **ret, struct volt_error *e)
+{
+	bool microvm = !pci && size->n_devices <= MICROVM_DEVICES &&
+		       (p->capabilities & PROFILE_CAN_MICROVM);
+	const struct machine_row *row = machine_row_find(
+		p->arch->name, microvm ? MACHINE_NANOS_MICROVM : MACHINE_NANOS_PCI);
+
+	if (!row)
+		return fail(e, ENOTSUP, "Nanos guests are for x86_64 only, not '%s'",
+			    p->arch->name);
+	*ret = row;
+	return 0;
 }
 
 int qemu_uefi_machine(const char *arch, const struct machine_row **ret,
@@ -90,6 +108,12 @@ struct builder {
 	unsigned int n_devices;
 	int failed; /* the first failure; checked once at the end */
 };
+
+/* A system of its own, as against one program and what starts it. */
+static bool is_system(const struct qemu_config *c)
+{
+	return c->uefi && !c->nanos;
+}
 
 static void add(struct builder *b, const char *text)
 {
@@ -164,6 +188,10 @@ static json_t *device(struct builder *b, const char *kind)
 {
 	json_t *j = json_pack("{s:o}", "driver",
 			      json_sprintf("%s-%s", kind, b->c->machine->suffix));
+
+	/* A legacy device's ports may lie over the one that Nanos exits by. */
+	if (b->c->nanos && strcmp(b->c->machine->suffix, "pci") == 0)
+		set(j, "disable-legacy", json_string("on"));
 
 	set_slot(b, j);
 	return j;
@@ -268,14 +296,16 @@ static void add_confinement(struct builder *b)
 		add(b, options[i]);
 	add_firmware(b);
 	/* A reset is the end of one program, but a step in the life of a system. */
-	if (!b->c->uefi)
+	if (!is_system(b->c))
 		add(b, "-no-reboot");
-	if (b->c->machine->kind == MACHINE_MICROVM)
+	if (machine_is_microvm(b->c->machine->kind))
 		addf(b, "-global", "virtio-mmio.force-legacy=false");
 }
 
 static void add_boot(struct builder *b)
 {
+	if (b->c->kernel < 0)
+		return;
 	if (b->c->jailed) {
 		addf(b, "-kernel", "/" QEMU_JAIL_KERNEL);
 		if (b->c->initramfs >= 0)
@@ -285,7 +315,10 @@ static void add_boot(struct builder *b)
 		if (b->c->initramfs >= 0)
 			addf(b, "-initrd", "/proc/self/fd/%d", keep(b, b->c->initramfs));
 	}
-	addf(b, "-append", "%s", b->c->cmdline);
+	if (b->c->cmdline)
+		addf(b, "-append", "%s", b->c->cmdline);
+	if (b->c->nanos)
+		addf(b, "-bios", "qboot.rom");
 }
 
 static void add_agent(struct builder *b)
@@ -305,7 +338,7 @@ static void add_channels(struct builder *b)
 	addf(b, "-mon", "chardev=qmp,mode=control");
 	add_chardev(b, "console", b->c->console);
 	addf(b, "-serial", "chardev:console");
-	if (!b->c->uefi)
+	if (!b->c->uefi && !b->c->nanos)
 		add_agent(b);
 }
 
@@ -324,8 +357,11 @@ static json_t *disk_file(struct builder *b, const struct qemu_disk *d)
 /* The node @name; the format is said, never guessed. */
 static void add_node(struct builder *b, const struct qemu_disk *d, const char *name)
 {
-	json_t *file = disk_file(b, d), *j;
+	json_t *file, *j;
 
+	if (d->base)
+		add_node(b, d->base, d->base->serial);
+	file = disk_file(b, d);
 	j = json_pack("{s:s, s:s, s:b, s:s, s:{s:s, s:o}}", "driver",
 		      d->format == DISK_QCOW2 ? "qcow2" : "raw", "node-name", name,
 		      "read-only", d->read_only, "discard", "unmap", "file", "driver",
@@ -334,7 +370,7 @@ static void add_node(struct builder *b, const struct qemu_disk *d, const char *n
 		set(j, "detect-zeroes", json_string("unmap"));
 	/* Whatever its header may say by now. */
 	if (j && d->format == DISK_QCOW2)
-		set(j, "backing", json_null());
+		set(j, "backing", d->base ? json_string(d->base->serial) : json_null());
 	add_json(b, "-blockdev", j);
 }
 
@@ -347,7 +383,7 @@ static void add_disk(struct builder *b, const struct qemu_disk *d)
 	add_node(b, d, d->serial);
 	set(j, "drive", json_string(d->serial));
 	set(j, "serial", json_string(d->serial));
-	if (uefi)
+	if (b->c->kernel < 0 && d == b->c->disks)
 		set(j, "bootindex", json_integer(0));
 	add_json(b, "-device", j);
 }
@@ -375,6 +411,8 @@ static void add_uefi(struct builder *b)
 	const struct qemu_uefi *u = b->c->uefi;
 
 	add_flash(b, u);
+	if (b->c->nanos)
+		return;
 	addf(b, "-vnc", "none");
 	add_json(b, "-device", json_pack("{s:s, s:s}", "driver", "VGA", "romfile", ""));
 	add_json(b, "-device", json_pack("{s:s}", "driver", "qemu-xhci"));
@@ -435,6 +473,14 @@ static void add_share(struct builder *b, const struct qemu_share *s)
 	add_json(b, "-device", j);
 }
 
+/* What its kernel writes there is QEMU's exit status, and the program's. */
+static void add_exit(struct builder *b)
+{
+	add_json(b, "-device",
+		 json_pack("{s:s, s:i, s:i}", "driver", "isa-debug-exit", "iobase",
+			   NANOS_EXIT_PORT, "iosize", 2));
+}
+
 static void add_helpful(struct builder *b)
 {
 	json_t *balloon;
@@ -456,6 +502,10 @@ int qemu_args(const struct qemu_config *c, struct strv *argv, struct qemu_fds *f
 		add_uefi(&b);
 	else
 		add_boot(&b);
+	if (c->nanos) {
+		add_exit(&b);
+		add(&b, "-S");
+	}
 	add_channels(&b);
 	for (size_t i = 0; i < c->n_disks; i++)
 		add_disk(&b, &c->disks[i]);

@@ -21,7 +21,8 @@ struct qemu_disk {
 	const char *serial; /* "root", "upper", "disk" */
 	int fd;
 	bool read_only;
-	enum disk_format format; /* DISK_UNKNOWN is raw */
+	enum disk_format format;      /* DISK_UNKNOWN is raw */
+	const struct qemu_disk *base; /* what is behind a qcow2 image; NULL: nothing */
 };
 
 /* A machine that boots its first disk by UEFI. It has a screen, for clients that are handed
@@ -51,8 +52,9 @@ struct qemu_config {
 	unsigned int cpus;
 	uint64_t memory;
 	const char *cmdline;
-	int kernel, initramfs;        /* initramfs: -1 for none */
+	int kernel, initramfs;        /* -1: none, the disk boots by itself */
 	const struct qemu_uefi *uefi; /* not NULL: instead of a kernel and the agent */
+	bool nanos; /* one program and no agent; with UEFI flash alone is taken of that */
 	int qmp, agent, console;
 	struct qemu_disk disks[QEMU_DISKS_MAX];
 	size_t n_disks;
@@ -82,6 +84,11 @@ struct qemu_size {
 int qemu_machine(const struct profile *p, unsigned int kernel_abilities,
 		 const struct qemu_size *size, const struct machine_row **ret,
 		 struct volt_error *e);
+
+/* The machine of a Nanos guest whose kernel is given: microvm, unless something of it needs
+ * PCI. */
+int qemu_nanos_machine(const struct profile *p, bool pci, const struct qemu_size *size,
+		       const struct machine_row **ret, struct volt_error *e);
 
 /* The machine that boots disks by UEFI; -ENOTSUP. */
 int qemu_uefi_machine(const char *arch, const struct machine_row **ret,

@@ -45,7 +45,8 @@ static void die(const char *what)
 
 static int rows(void)
 {
-	for (size_t i = 0; i < machine_rows_n; i++)
+	for (size_t i = 0; i < machine_rows_n && !machine_is_nanos(machine_rows[i].kind);
+	     i++)
 		(void)printf("%s %s %s\n", machine_rows[i].arch,
 			     kinds[machine_rows[i].kind],
 			     profile_arch_find(machine_rows[i].arch)->qemu);
@@ -55,7 +56,8 @@ static int rows(void)
 static const struct machine_row *row_of(const char *arch, const char *kind)
 {
 	for (size_t i = 0; i < machine_rows_n; i++)
-		if (strcmp(machine_rows[i].arch, arch) == 0 &&
+		if (!machine_is_nanos(machine_rows[i].kind) &&
+		    strcmp(machine_rows[i].arch, arch) == 0 &&
 		    strncmp(kinds[machine_rows[i].kind], kind, strcspn(kind, "-")) == 0)
 			return &machine_rows[i];
 	errno = ENOENT;

@@ -512,6 +512,145 @@ static void a27_beside_9p_what_is_only_read_is_no_descriptor(void)
 	CHECK(fd_is_kept(&fds, c.disks[0].fd));
 }
 
+static struct qemu_config nanos_config(const struct profile *p, enum machine_kind kind,
+				       const struct qemu_disk *base)
+{
+	struct qemu_config c = config(p);
+
+	c.machine = machine_row_find("x86_64", kind);
+	c.nanos = true;
+	c.cmdline = NULL;
+	c.initramfs = c.agent = -1;
+	c.disks[0] = (struct qemu_disk){ "root", 16, false, DISK_QCOW2, base };
+	c.n_disks = 1;
+	return c;
+}
+
+/* The -blockdev of that name; new. */
+static json_t *node(const struct strv *a, const char *name)
+{
+	for (int i = 0; *value(a, "-blockdev", i); i++) {
+		json_t *j = json_loads(value(a, "-blockdev", i), 0, NULL);
+		const char *text = json_string_value(json_object_get(j, "node-name"));
+
+		if (text && strcmp(text, name) == 0)
+			return j;
+		json_decref(j);
+	}
+	return NULL;
+}
+
+static void nanos_is_a_microvm_with_acpi_that_exits_by_its_port(void)
+{
+	static const int passed[] = { 10, 12, 14, 15, 16 };
+	const struct qemu_disk base = { "base", 15, true };
+	_cleanup_strv_ struct strv a = { 0 };
+	struct profile p = profile("x86_64");
+	struct qemu_config c = nanos_config(&p, MACHINE_NANOS_MICROVM, &base);
+	struct qemu_fds fds = { 0 };
+
+	CHECK_INT(qemu_args(&c, &a, &fds, &e), 0);
+	CHECK(strstr(value(&a, "-machine", 0), "microvm,ioapic2=off,"));
+	CHECK(!strstr(value(&a, "-machine", 0), "acpi=off"));
+	CHECK_STR(value(&a, "-global", 0), "virtio-mmio.force-legacy=false");
+	CHECK_STR(value(&a, "-bios", 0), "qboot.rom");
+	CHECK_STR(value(&a, "-kernel", 0), "/proc/self/fd/10");
+	CHECK(has(&a, "-S") && has(&a, "-no-reboot"));
+	CHECK(has_device(&a, "isa-debug-exit") && has_device(&a, "virtio-rng-device"));
+	CHECK(!has_device(&a, "virtio-serial-device"));
+	CHECK(!has(&a, "-append") && !has(&a, "-initrd"));
+	CHECK_INT(fds.n, ARRAY_SIZE(passed));
+	for (size_t i = 0; i < ARRAY_SIZE(passed); i++)
+		CHECK(fd_is_kept(&fds, passed[i]));
+}
+
+static void an_overlay_lies_over_a_base_that_is_only_read(void)
+{
+	const struct qemu_disk base = { "base", 15, true };
+	_cleanup_strv_ struct strv a = { 0 };
+	struct profile p = profile("x86_64");
+	struct qemu_config c = nanos_config(&p, MACHINE_NANOS_MICROVM, &base);
+	struct qemu_fds fds = { 0 };
+	json_auto_t *below = NULL, *root = NULL;
+
+	CHECK_INT(qemu_args(&c, &a, &fds, &e), 0);
+	below = node(&a, "base");
+	root = node(&a, "root");
+	CHECK_STR(json_string_value(json_object_get(below, "driver")), "raw");
+	CHECK(json_is_true(json_object_get(below, "read-only")));
+	CHECK_STR(json_string_value(json_object_get(root, "driver")), "qcow2");
+	CHECK(json_is_false(json_object_get(root, "read-only")));
+	CHECK_STR(json_string_value(json_object_get(root, "backing")), "base");
+}
+
+/* The first -device of that driver; new. */
+static json_t *find_device(const struct strv *a, const char *driver)
+{
+	for (int i = 0; *value(a, "-device", i); i++) {
+		json_t *j = json_loads(value(a, "-device", i), 0, NULL);
+		const char *text = json_string_value(json_object_get(j, "driver"));
+
+		if (text && strcmp(text, driver) == 0)
+			return j;
+		json_decref(j);
+	}
+	return NULL;
+}
+
+static void nanos_on_a_pc_has_no_legacy_device(void)
+{
+	static const enum machine_kind kinds[] = { MACHINE_NANOS_PCI, MACHINE_NANOS_BIOS,
+						   MACHINE_NANOS_UEFI };
+	const struct qemu_disk base = { "base", 15, true };
+	const struct qemu_uefi u = { .code = 20, .vars = 21, .tpm = -1 };
+	struct profile p = profile("x86_64");
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		_cleanup_strv_ struct strv a = { 0 };
+		struct qemu_config c = nanos_config(&p, kinds[i], &base);
+		struct qemu_fds fds = { 0 };
+		json_auto_t *disk = NULL, *rng = NULL;
+		bool given = kinds[i] == MACHINE_NANOS_PCI;
+
+		c.kernel = given ? 10 : -1;
+		c.uefi = kinds[i] == MACHINE_NANOS_UEFI ? &u : NULL;
+		CHECK_INT(qemu_args(&c, &a, &fds, &e), 0);
+		disk = find_device(&a, "virtio-blk-pci");
+		rng = find_device(&a, "virtio-rng-pci");
+		CHECK_STR(json_string_value(json_object_get(disk, "disable-legacy")),
+			  "on");
+		CHECK_STR(json_string_value(json_object_get(rng, "disable-legacy")),
+			  "on");
+		CHECK(given == !json_object_get(disk, "bootindex"));
+		CHECK(given == has(&a, "-kernel"));
+		CHECK_STR(value(&a, "-bios", 0), given ? "qboot.rom" : "");
+		CHECK(!!c.uefi == !!strstr(value(&a, "-machine", 0), "pflash0=code"));
+		CHECK(has_device(&a, "isa-debug-exit") && has(&a, "-no-reboot"));
+		CHECK(!has_device(&a, "VGA") && !has(&a, "-vnc"));
+	}
+}
+
+static void nanos_gets_pci_where_microvm_will_not_do(void)
+{
+	struct qemu_size size = { .n_devices = 4, .cpus = 1, .memory = 256 * MIB };
+	struct profile p = profile("x86_64"), arm = profile("arm64");
+	const struct machine_row *m;
+
+	CHECK_INT(qemu_nanos_machine(&p, false, &size, &m, &e), 0);
+	CHECK_INT(m->kind, MACHINE_NANOS_MICROVM);
+	CHECK_INT(qemu_nanos_machine(&p, true, &size, &m, &e), 0);
+	CHECK_INT(m->kind, MACHINE_NANOS_PCI);
+	size.n_devices = 9;
+	CHECK_INT(qemu_nanos_machine(&p, false, &size, &m, &e), 0);
+	CHECK_INT(m->kind, MACHINE_NANOS_PCI);
+	size.n_devices = 4;
+	p.capabilities = 0;
+	CHECK_INT(qemu_nanos_machine(&p, false, &size, &m, &e), 0);
+	CHECK_INT(m->kind, MACHINE_NANOS_PCI);
+	CHECK_INT(qemu_nanos_machine(&arm, false, &size, &m, &e), -ENOTSUP);
+	CHECK_STR(e.msg, "Nanos guests are for x86_64 only, not 'arm64'");
+}
+
 int main(void)
 {
 	RUN(microvm_is_taken_where_it_can_be);
@@ -534,5 +673,9 @@ int main(void)
 	RUN(a_static_qemu_needs_no_loader);
 	RUN(in_the_jail_files_have_names_and_no_directory_is_open);
 	RUN(a27_beside_9p_what_is_only_read_is_no_descriptor);
+	RUN(nanos_is_a_microvm_with_acpi_that_exits_by_its_port);
+	RUN(an_overlay_lies_over_a_base_that_is_only_read);
+	RUN(nanos_on_a_pc_has_no_legacy_device);
+	RUN(nanos_gets_pci_where_microvm_will_not_do);
 	return tap_done();
 }
