@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
@@ -29,6 +30,7 @@
 #include "lib/internal.h"
 #include "rootfs/rootfs.h"
 #include "store/ref.h"
+#include "vm/prepare-nanos.h"
 #include "vm/prepare.h"
 #include "vm/qemu.h"
 
@@ -89,7 +91,8 @@ static int choose_arch(struct volt_ctx *ctx, struct spec *s, const struct image 
 	}
 	if (!s->arch)
 		return fail_oom(e);
-	r = qemu_check_arch(s->arch, e);
+	r = s->guest == GUEST_NANOS ? nanos_check_arch(s->arch, e)
+				    : qemu_check_arch(s->arch, e);
 	if (r < 0)
 		return fail_in(e, r, "image '%s'", s->image.ref);
 	if (!wish && host && strcmp(s->arch, host->arch) != 0)
@@ -133,7 +136,7 @@ static int write_ref(struct volt_ctx *ctx, const char *id, const struct image *i
 
 /* A machine whose image went away while it was made is none. */
 static int make(struct volt_ctx *ctx, struct spec *s, const struct image *img,
-		struct machine **ret, struct volt_error *e)
+		const struct nanos_disk *disk, struct machine **ret, struct volt_error *e)
 {
 	_cleanup_(machine_closep) struct machine *m = NULL;
 	int r = machine_create(ctx_env(ctx), s, &m, e);
@@ -141,9 +144,13 @@ static int make(struct volt_ctx *ctx, struct spec *s, const struct image *img,
 	if (r < 0)
 		return r;
 	r = write_ref(ctx, machine_id(m), img, e);
+	if (r < 0)
+		(void)fail_in(e, r, "image '%s'", s->image.ref);
+	else if (s->guest == GUEST_NANOS)
+		r = nanos_disk_make(m, disk, e);
 	if (r < 0) {
 		(void)machine_remove(m, true, NULL);
-		return fail_in(e, r, "image '%s'", s->image.ref);
+		return r;
 	}
 	*ret = TAKE_PTR(m);
 	return 0;
@@ -190,7 +197,8 @@ static int check_startable(struct volt_ctx *ctx, const struct spec *s,
 	r = json_get_bool(options, "start", &start, e);
 	if (r < 0 || !start || (policy && strcmp(policy, "never") == 0))
 		return r;
-	return kernel_check(ctx, s->kernel, arch_of_image(ctx, s, &img), e);
+	return (s->guest == GUEST_NANOS ? nanos_kernel_check : kernel_check)(
+		ctx, s->kernel, arch_of_image(ctx, s, &img), e);
 }
 
 /* "lock": what it names, and nothing else, is what this machine is for. */
@@ -201,7 +209,7 @@ static int check_lock(struct volt_ctx *ctx, const struct spec *s, struct volt_er
 
 	if (!s->lock)
 		return 0;
-	r = ctx_start_env(ctx, s->arch, e);
+	r = ctx_start_env(ctx, s->guest == GUEST_LINUX ? s->arch : NULL, e);
 	if (r == 0)
 		r = prepare_pins(ctx_env(ctx), s, &pins, e);
 	if (r == 0)
@@ -210,11 +218,46 @@ static int check_lock(struct volt_ctx *ctx, const struct spec *s, struct volt_er
 	return r;
 }
 
+/* What the image asks for and one program alone cannot have is said. */
+static void say_what_is_left_out(struct volt_ctx *ctx, const struct spec *s)
+{
+	const char *user = s->process.user;
+
+	if (s->guest != GUEST_NANOS)
+		return;
+	if (!spec_user_is_root(user))
+		log_line(&ctx->log, LOG_WARNING,
+			 "image '%s' asks for user '%s': a Nanos guest has root alone",
+			 s->image.ref, user);
+	if (s->process.stop_signal != SIGTERM)
+		log_line(
+			&ctx->log, LOG_WARNING,
+			"image '%s' asks to be stopped by %s: a Nanos guest gets SIGTERM",
+			s->image.ref, signal_name(s->process.stop_signal));
+}
+
+/* The shared root file system: so that what is wrong with it is said before there is a
+ * machine, or one is replaced. */
+static int make_root(struct volt_ctx *ctx, const struct spec *s, struct nanos_disk *disk,
+		     struct volt_error *e)
+{
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	if (s->guest == GUEST_NANOS) {
+		/* The first one may yet have to be imported. */
+		r = nanos_kernel_check(ctx, s->kernel, s->arch, e);
+		return r < 0 ? r : nanos_disk_plan(ctx_env(ctx), s, disk, e);
+	}
+	fd = rootfs_erofs(ctx->rootfd, ctx->store, &s->image.tree, e);
+	return fd < 0 ? fd : 0;
+}
+
 static int create(struct volt_ctx *ctx, struct spec *s, const json_t *options,
 		  struct volt_machine *vm, struct volt_error *e)
 {
 	_cleanup_(image_freep) struct image *img = NULL;
-	_cleanup_close_ int rootfs = -1;
+	_cleanup_(nanos_disk_done) struct nanos_disk disk = NANOS_DISK_INIT;
 	int r;
 
 	if ((r = check_name(ctx, s->name, options, e)) < 0 ||
@@ -223,11 +266,11 @@ static int create(struct volt_ctx *ctx, struct spec *s, const json_t *options,
 	    (r = complete(ctx, s, img, e)) < 0 || (r = check_lock(ctx, s, e)) < 0)
 		return r;
 	vm->resolved = clock_monotonic();
-	rootfs = rootfs_erofs(ctx->rootfd, ctx->store, &img->tree, e);
-	if (rootfs < 0)
-		return rootfs;
-	r = replace_named(ctx, s, options, e);
-	return r < 0 ? r : make(ctx, s, img, &vm->m, e);
+	say_what_is_left_out(ctx, s);
+	r = make_root(ctx, s, &disk, e);
+	if (r == 0)
+		r = replace_named(ctx, s, options, e);
+	return r < 0 ? r : make(ctx, s, img, &disk, &vm->m, e);
 }
 
 /* A machine that boots a disk has no image: nothing of it is in the store. What the disk is
@@ -258,13 +301,6 @@ static int create_disk(struct volt_ctx *ctx, struct spec *s, const json_t *optio
 	return r < 0 ? r : machine_create(ctx_env(ctx), s, &vm->m, e);
 }
 
-static int check_guest(const struct spec *s, struct volt_error *e)
-{
-	return s->guest == GUEST_NANOS
-		       ? fail(e, ENOTSUP, "this version of volt runs no Nanos guests yet")
-		       : 0;
-}
-
 int volt_machine_create(struct volt_ctx *ctx, const char *spec, const char *options,
 			struct volt_machine **ret, struct volt_error *e)
 {
@@ -280,7 +316,7 @@ int volt_machine_create(struct volt_ctx *ctx, const char *spec, const char *opti
 	vm->ctx = ctx;
 	if ((r = json_parse(spec, strlen(spec), "the spec", &wish, e)) < 0 ||
 	    (r = document_parse(options, known, &o, e)) < 0 ||
-	    (r = spec_parse(wish, SPEC_WISH, &s, e)) < 0 || (r = check_guest(s, e)) < 0 ||
+	    (r = spec_parse(wish, SPEC_WISH, &s, e)) < 0 ||
 	    (r = s->guest == GUEST_DISK ? create_disk(ctx, s, o, vm, e)
 					: create(ctx, s, o, vm, e)) < 0)
 		return r;

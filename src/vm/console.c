@@ -240,6 +240,15 @@ static int on_io(sd_event_source *io, int fd, uint32_t events, void *data)
 	return 0;
 }
 
+void console_hold(struct console *c, bool on)
+{
+	struct stream *s = &c->streams[0];
+
+	if (s->io)
+		(void)sd_event_source_set_io_events(
+			s->io, (on ? 0 : EPOLLIN) | (s->unsent ? EPOLLOUT : 0));
+}
+
 int console_watch(struct console *c, int fd, const char *prefix)
 {
 	struct stream *s = c->streams[0].fd < 0 ? &c->streams[0] : &c->streams[1];

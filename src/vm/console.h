@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <systemd/sd-event.h>
 
@@ -36,6 +37,9 @@ void console_tap(struct console *c, const struct console_tap *tap, void *data);
 
 /* All of @bytes, or none: -EAGAIN until room(); -EPIPE when it is closed. */
 int console_write(struct console *c, const char *bytes, size_t size);
+
+/* Reads no more of the first descriptor until it is let go again. */
+void console_hold(struct console *c, bool on);
 
 /* What is still in the descriptors, and a last line without its newline. */
 void console_drain(struct console *c);

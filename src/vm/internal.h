@@ -34,7 +34,7 @@ json_t *disk_to_json(const struct spec_disk *d);
 /* The part that guests of kind `nanos` have, in spec-nanos.c: "nanos" with their defaults (or
  * its absence for all others), and what must not be asked of them. */
 int nanos_from_json(const json_t *j, struct spec *s, struct volt_error *e);
-int nanos_check(const struct spec *s, struct volt_error *e);
+int nanos_spec_check(const struct spec *s, struct volt_error *e);
 json_t *nanos_to_json(const struct spec_nanos *n);
 
 int labels_from_json(const json_t *o, struct strv *labels, struct volt_error *e);

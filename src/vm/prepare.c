@@ -16,6 +16,7 @@
 #include "rootfs/scratch.h"
 #include "vm/internal.h"
 #include "vm/machine-internal.h"
+#include "vm/prepare-nanos.h"
 
 #define UPPER_NAME "upper.img"
 
@@ -29,25 +30,45 @@ void prepared_done(struct prepared *p)
 	*p = (struct prepared)PREPARED_INIT;
 }
 
-static int find_kernel(const struct vm_env *env, const struct spec *s, struct pins *pins,
-		       struct kernel **ret, struct volt_error *e)
+static int find_linux(const struct vm_env *env, const struct spec *s, struct pins *pins,
+		      struct kernel **ret, struct volt_error *e)
 {
 	const struct profile_arch *arch = profile_arch_find(s->arch);
 	struct kernels ks = { .rootfd = env->rootfd,
 			      .store = env->store,
 			      .init = env->init };
+
+	if (!arch) {
+		(void)fail(e, ENOTSUP, "architecture '%s' is not known", s->arch);
+		return -ENOTSUP;
+	}
+	TRY(kernel_open(&ks, s->kernel, arch->name, ret, e));
+	pins->kernel = strdup((*ret)->name);
+	pins->kernel_image = (*ret)->image;
+	pins->initramfs = (*ret)->initramfs;
+	return pins->kernel ? 0 : fail_oom(e);
+}
+
+static int find_nanos(const struct vm_env *env, const struct spec *s, struct pins *pins,
+		      struct volt_error *e)
+{
+	_cleanup_(nanos_kernel_freep) struct nanos_kernel *k = NULL;
+
+	TRY(nanos_find_kernel(env, s, &k, e));
+	pins->kernel = TAKE_PTR(k->name);
+	pins->kernel_image = k->digest;
+	return 0;
+}
+
+/* What is known of the kernel of a guest that has one of volt's. */
+static int find_kernel(const struct vm_env *env, const struct spec *s, struct pins *pins,
+		       struct volt_error *e)
+{
 	_cleanup_(kernel_freep) struct kernel *k = NULL;
 
-	if (!arch)
-		return fail(e, ENOTSUP, "architecture '%s' is not known", s->arch);
-	TRY(kernel_open(&ks, s->kernel, arch->name, &k, e));
-	pins->kernel = strdup(k->name);
-	pins->kernel_image = k->image;
-	pins->initramfs = k->initramfs;
-	if (!pins->kernel)
-		return fail_oom(e);
-	*ret = TAKE_PTR(k);
-	return 0;
+	if (s->guest == GUEST_LINUX)
+		return find_linux(env, s, pins, &k, e);
+	return s->guest == GUEST_NANOS ? find_nanos(env, s, pins, e) : 0;
 }
 
 /* The version of profile @name that @lock wants: it need not be the current one. What others
@@ -79,12 +100,20 @@ static int resolve(const struct profiles *from, struct profile_wish *wish,
 	return profile_resolve(from, wish, ret, e);
 }
 
+static bool boots_by_uefi(const struct spec *s)
+{
+	return s->guest == GUEST_DISK ||
+	       (s->guest == GUEST_NANOS && s->nanos.boot == BOOT_UEFI);
+}
+
 static int find_profile(const struct vm_env *env, const struct spec *s, enum accel accel,
 			struct profile **ret, struct volt_error *e)
 {
 	const struct profile_choice choice = {
 		.mode = accel == ACCEL_KVM ? PROFILE_HYBRID_KVM : PROFILE_HYBRID_EMULATED,
-		.os = s->guest == GUEST_DISK ? PROFILE_OS_UEFI : PROFILE_OS_LINUX,
+		.os = boots_by_uefi(s)          ? PROFILE_OS_UEFI
+		      : s->guest == GUEST_NANOS ? PROFILE_OS_NANOS
+						: PROFILE_OS_LINUX,
 		.guest = profile_arch_find(s->arch),
 		.host = profile_arch_find(NULL),
 	};
@@ -94,8 +123,10 @@ static int find_profile(const struct vm_env *env, const struct spec *s, enum acc
 				       .log = env->log };
 	struct profile_wish wish = { .arch = choice.guest };
 
+	if (boots_by_uefi(s))
+		wish.need = PROFILE_CAN_UEFI;
 	if (s->guest == GUEST_DISK)
-		wish.need = PROFILE_CAN_UEFI | PROFILE_CAN_VNC;
+		wish.need |= PROFILE_CAN_VNC;
 
 	if (!choice.guest || !choice.host)
 		return fail(e, ENOTSUP, "architecture '%s' is not known",
@@ -125,9 +156,8 @@ int prepare_pins(const struct vm_env *env, const struct spec *s, struct pins *re
 		 struct volt_error *e)
 {
 	_cleanup_(handover_done) struct handover h = HANDOVER_INIT;
-	_cleanup_(kernel_freep) struct kernel *k = NULL;
 
-	TRY(find_kernel(env, s, &h.pins, &k, e));
+	TRY(find_kernel(env, s, &h.pins, e));
 	TRY(find_profiles(env, s, &h, e));
 	return pins_copy(&h.pins, ret) < 0 ? fail_oom(e) : 0;
 }
@@ -135,10 +165,8 @@ int prepare_pins(const struct vm_env *env, const struct spec *s, struct pins *re
 int prepare_check(const struct vm_env *env, const struct spec *s, struct volt_error *e)
 {
 	_cleanup_(handover_done) struct handover h = HANDOVER_INIT;
-	_cleanup_(kernel_freep) struct kernel *k = NULL;
 
-	if (s->guest == GUEST_LINUX)
-		TRY(find_kernel(env, s, &h.pins, &k, e));
+	TRY(find_kernel(env, s, &h.pins, e));
 	return find_profiles(env, s, &h, e);
 }
 
@@ -147,7 +175,7 @@ static int open_kernel(const struct machine *m, const struct spec *s, struct pre
 {
 	_cleanup_(kernel_freep) struct kernel *k = NULL;
 
-	TRY(find_kernel(m->env, s, &p->given.pins, &k, e));
+	TRY(find_linux(m->env, s, &p->given.pins, &k, e));
 	p->abilities = k->abilities;
 	p->kernel = openat(m->env->rootfd, k->image_path, O_RDONLY | O_CLOEXEC);
 	if (p->kernel < 0)
@@ -201,6 +229,15 @@ static int prepare_linux(const struct machine *m, const struct spec *s,
 	return open_upper(m, s, p, e);
 }
 
+static int prepare_guest(const struct machine *m, const struct spec *s,
+			 struct prepared *p, struct volt_error *e)
+{
+	if (s->guest == GUEST_DISK)
+		return prepare_disk(s, p, e);
+	return s->guest == GUEST_NANOS ? prepare_nanos(m, s, p, e)
+				       : prepare_linux(m, s, p, e);
+}
+
 int machine_prepare(struct machine *m, struct prepared *ret, struct volt_error *e)
 {
 	_cleanup_(prepared_done) struct prepared p = PREPARED_INIT;
@@ -209,7 +246,7 @@ int machine_prepare(struct machine *m, struct prepared *ret, struct volt_error *
 	if (!m->env->store)
 		return fail(e, EINVAL, "starting a machine needs the store");
 	TRY(machine_spec(m, &s, e));
-	TRY(s->guest == GUEST_DISK ? prepare_disk(s, &p, e) : prepare_linux(m, s, &p, e));
+	TRY(prepare_guest(m, s, &p, e));
 	TRY(find_profiles(m->env, s, &p.given, e));
 	if (s->lock)
 		TRY(lock_compare(s->lock, s, &p.given.pins, e));

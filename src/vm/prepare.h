@@ -8,8 +8,8 @@
  * the supervisor stays small: it gets descriptors, and keeps them for every restart. */
 struct prepared {
 	int kernel, initramfs;
-	int root;  /* the root file system, or the disk that is booted */
-	int upper; /* -1: the writable layer is in memory, or there is none */
+	int root; /* the root file system, or the disk that is booted; of Nanos, the base */
+	int upper; /* what is written over it; -1: that is in memory, or there is none */
 	unsigned int abilities; /* enum kernel_ability */
 	int64_t rootfs;         /* CLOCK_BOOTTIME when all was there */
 	struct handover given;

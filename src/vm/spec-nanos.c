@@ -174,7 +174,7 @@ int nanos_from_json(const json_t *j, struct spec *s, struct volt_error *e)
 
 /* --- checks --- */
 
-static bool is_root(const char *user)
+bool spec_user_is_root(const char *user)
 {
 	static const char *const roots[] = { "",          "0",      "0:0",   "root",
 					     "root:root", "root:0", "0:root" };
@@ -185,15 +185,22 @@ static bool is_root(const char *user)
 	return !user;
 }
 
+int nanos_check_arch(const char *arch, struct volt_error *e)
+{
+	return strcmp(arch, "x86_64") == 0
+		       ? 0
+		       : fail(e, ENOTSUP,
+			      "Nanos guests are for x86_64 only, not '%s': without "
+			      "'--guest nanos' it runs under Linux",
+			      arch);
+}
+
 /* One program, which nothing of volt's can reach: what would have to be done beside it, or to
  * it, is refused with the reason. */
-int nanos_check(const struct spec *s, struct volt_error *e)
+int nanos_spec_check(const struct spec *s, struct volt_error *e)
 {
-	if (s->arch && strcmp(s->arch, "x86_64") != 0)
-		return fail(e, ENOTSUP,
-			    "Nanos guests are for x86_64 only, not '%s': without "
-			    "'--guest nanos' it runs under Linux",
-			    s->arch);
+	if (s->arch)
+		TRY(nanos_check_arch(s->arch, e));
 	if (s->tty)
 		return fail(e, ENOTSUP,
 			    "a Nanos guest has no terminal: what it writes goes to its "
@@ -203,7 +210,7 @@ int nanos_check(const struct spec *s, struct volt_error *e)
 			e, ENOTSUP,
 			"a Nanos guest reads no standard input: nothing comes in by its "
 			"console, run it without -i");
-	if (!is_root(s->user))
+	if (!spec_user_is_root(s->user))
 		return fail(e, ENOTSUP,
 			    "user '%.100s': a Nanos guest has one user, root, and one "
 			    "program",

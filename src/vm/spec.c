@@ -562,7 +562,7 @@ static int parse_all(const json_t *j, enum spec_form form, struct spec *s,
 	if (s->guest == GUEST_DISK)
 		return disk_check(s, e);
 	if (s->guest == GUEST_NANOS)
-		TRY(nanos_check(s, e));
+		TRY(nanos_spec_check(s, e));
 	return parse_process(j, form, s, e);
 }
 

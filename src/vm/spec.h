@@ -47,9 +47,8 @@ struct spec_disk {
 	bool no_tpm;
 };
 
-/* How a Nanos kernel gets into memory. */
 enum boot_kind {
-	BOOT_DIRECT, /* QEMU loads it */
+	BOOT_DIRECT, /* QEMU loads the kernel */
 	BOOT_BIOS,   /* the disk's boot sector, under SeaBIOS */
 	BOOT_UEFI    /* a loader on the disk, under OVMF */
 };
@@ -58,7 +57,7 @@ struct spec_nanos {
 	enum boot_kind boot;
 	bool full; /* the whole image, not only what its program needs */
 	struct strv klibs;
-	json_t *attributes; /* of the root, besides volt's own; NULL: none */
+	json_t *attributes; /* of the root, besides volt's own; or NULL */
 };
 
 struct spec_volume {
@@ -145,3 +144,7 @@ const char *spec_restart_text(enum restart_policy p);
 const char *spec_accel_text(enum accel a);
 const char *spec_guest_text(enum guest_kind g);
 const char *spec_boot_text(enum boot_kind b);
+
+bool spec_user_is_root(const char *user); /* NULL and "" are */
+/* -ENOTSUP where no Nanos guests of @arch (volt's word) are run. */
+int nanos_check_arch(const char *arch, struct volt_error *e);

@@ -64,6 +64,7 @@ void state_done(struct state *st)
 	free(st->jail_note);
 	pins_done(&st->pins);
 	free(st->reason);
+	free(st->last_console);
 	free(st->accel_note);
 	free(st->network);
 	free(st->network_note);
@@ -200,6 +201,7 @@ static void put_pins(json_t *j, int *bad, const struct pins *p)
 static void put_end(json_t *j, int *bad, const struct state *st)
 {
 	put_text(j, bad, "reason", st->reason);
+	put_text(j, bad, "last_console", st->last_console);
 	if (st->status == STATUS_EXITED || st->status == STATUS_FAILED ||
 	    st->finished_at) {
 		put(j, bad, "exit_code", json_integer(st->exit_code));
@@ -358,6 +360,7 @@ static int get_end(const json_t *j, struct state *st, struct volt_error *e)
 	int rung;
 
 	TRY(get_text(j, "reason", &st->reason, e));
+	TRY(get_text(j, "last_console", &st->last_console, e));
 	TRY(json_get_int(j, "exit_code", 0, 255, &code, e));
 	st->exit_code = (int)code;
 	rung = get_choice(j, "stopped_by", rung_texts, ARRAY_SIZE(rung_texts), e);

@@ -68,7 +68,8 @@ struct state {
 	char *jail_note;            /* why it does not, or NULL */
 	struct pins pins;           /* what the last run ran on */
 	char *reason;               /* why FAILED, one line */
-	int exit_code;              /* valid in EXITED and FAILED */
+	char *last_console; /* how a Nanos guest's output ended, unless with status 0 */
+	int exit_code;      /* valid in EXITED and FAILED */
 	bool oom;
 	enum stop_rung rung;
 	int64_t started_at, finished_at; /* wall clock; 0: never */

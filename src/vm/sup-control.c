@@ -186,7 +186,11 @@ static bool on_frame(void *data, struct client *c, enum attach_type type,
 
 static void on_drained(void *data)
 {
-	run_give_credit(data);
+	struct sup *s = data;
+
+	run_give_credit(s);
+	if (s->guest->drained)
+		s->guest->drained(s);
 }
 
 const struct server_ops sup_server_ops = {

@@ -126,19 +126,19 @@ static int start_tpm(struct sup *s, const struct channels *c, int *ret,
 	return tpm_start(&with, ret, &s->run.tpm, e);
 }
 
-static int open_parts(struct sup *s, const struct channels *c, struct parts *p,
-		      struct volt_error *e)
+int run_firmware(struct sup *s, int *ret_code, int *ret_vars, struct volt_error *e)
 {
 	const struct profile *from = s->run.profile;
-	_cleanup_close_ int template = open_firmware(from, from->uefi_vars, e);
+	_cleanup_close_ int template = open_firmware(from, from->uefi_vars, e), code = -1;
 
 	if (template <0)
 		return template;
-	p->code = open_firmware(from, from->uefi_code, e);
-	if (p->code < 0)
-		return p->code;
-	TRY(uefi_vars_open(s->m->dirfd, template, &p->vars, e));
-	return start_tpm(s, c, &p->tpm, e);
+	code = open_firmware(from, from->uefi_code, e);
+	if (code < 0)
+		return code;
+	TRY(uefi_vars_open(s->m->dirfd, template, ret_vars, e));
+	*ret_code = TAKE_FD(code);
+	return 0;
 }
 
 static int start_disk(struct sup *s, const struct channels *c, struct volt_error *e)
@@ -149,7 +149,8 @@ static int start_disk(struct sup *s, const struct channels *c, struct volt_error
 
 	TRY(disk_lock(s->o->root_fd, s->spec->disk.path, s->spec->read_only, e));
 	TRY(qemu_uefi_machine(s->run.profile->arch->name, &q.machine, e));
-	TRY(open_parts(s, c, &parts, e));
+	TRY(run_firmware(s, &parts.code, &parts.vars, e));
+	TRY(start_tpm(s, c, &parts.tpm, e));
 	uefi.code = parts.code;
 	uefi.vars = parts.vars;
 	uefi.tpm = parts.tpm;
@@ -167,6 +168,7 @@ static void on_answer(void *data, const json_t *result, const struct volt_error 
 	/* Without an answer it is on its way out, which says why. */
 	if (!result)
 		return;
+	run_reached(s, PHASE_INIT);
 	run_started(s);
 }
 
@@ -193,16 +195,20 @@ static void event_disk(struct sup *s, const char *name, const json_t *info)
 	stop_expect_exit(s);
 }
 
-static bool press_button(struct sup *s)
+bool run_press_button(struct sup *s)
 {
 	return s->run.qmp && qmp_is_ready(s->run.qmp) &&
 	       qmp_call(s->run.qmp, "system_powerdown", NULL, BUTTON_MS, NULL, NULL) == 0;
 }
 
+bool run_means_button(int number)
+{
+	return number == SIGTERM || number == SIGINT || number == SIGPWR;
+}
+
 static bool signal_disk(struct sup *s, int number)
 {
-	return (number == SIGTERM || number == SIGINT || number == SIGPWR) &&
-	       press_button(s);
+	return run_means_button(number) && run_press_button(s);
 }
 
 const struct guest_ops disk_guest = {
@@ -211,6 +217,6 @@ const struct guest_ops disk_guest = {
 	.ready = ready_disk,
 	.event = event_disk,
 	.signal = signal_disk,
-	.button = press_button,
+	.button = run_press_button,
 	.input = input_disk,
 };

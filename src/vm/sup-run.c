@@ -129,7 +129,6 @@ static void on_hello(void *data, const struct wire_message *m)
 void run_started(struct sup *s)
 {
 	be_patient(s, 0);
-	run_reached(s, PHASE_INIT);
 	s->run.workload_began = clock_monotonic();
 	if (s->st.status == STATUS_STARTING) {
 		s->st.status = STATUS_RUNNING;
@@ -141,6 +140,7 @@ void run_started(struct sup *s)
 
 static void on_started(void *data)
 {
+	run_reached(data, PHASE_INIT);
 	run_started(data);
 }
 
@@ -333,6 +333,8 @@ static int on_qemu_exit(sd_event_source *source, const siginfo_t *si, void *data
 		s->st.rung = s->rung;
 	stop_cancel(s);
 	s->force_emulate |= ended_by_kvm(s);
+	if (s->guest->ended && !s->force_emulate)
+		s->guest->ended(s, si);
 	describe_exit(s, si);
 	add_tail(s);
 	sup_run_over(s);
@@ -347,6 +349,7 @@ void run_free(struct sup *s)
 	r->qemu_exit = sd_event_source_disable_unref(r->qemu_exit);
 	r->passt = sd_event_source_disable_unref(r->passt);
 	r->tpm = sd_event_source_disable_unref(r->tpm);
+	r->again = sd_event_source_disable_unref(r->again);
 	if (s->vnc)
 		vnc_serve(s->vnc, NULL);
 	qmp_free(r->qmp);

@@ -22,7 +22,8 @@
 #include "vm/vnc.h"
 
 /* The supervisor's inside. supervisor.c has the life of the whole, sup-run.c that of one
- * QEMU, sup-disk.c what is particular about a guest that boots a disk, sup-stop.c the ways to
+ * QEMU, sup-disk.c what is particular about a guest that boots a disk, sup-nanos.c about one on a
+ * Nanos kernel, sup-stop.c the ways to
  * end it, sup-control.c what clients may ask. */
 
 /* How a run ended, as far as is known yet. */
@@ -50,6 +51,10 @@ struct run {
 	char reason[400];
 	int64_t workload_began;
 	size_t owed[3]; /* by stream: output that is not given back to the guest */
+	bool guest_ended, guest_reset; /* it said so itself */
+	size_t seen;                   /* bytes of its output */
+	sd_event_source *again;        /* a button pressed before anybody heard of it */
+	uint64_t klog_before; /* what a Nanos disk told when the run began, as a number */
 };
 
 struct sup {

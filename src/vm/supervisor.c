@@ -348,6 +348,7 @@ static void reset_state(struct sup *s)
 	st->started_at = st->finished_at = 0;
 	st->undo.n = 0;
 	(void)set_text(&st->reason, "");
+	(void)set_text(&st->last_console, "");
 	(void)boot_id(st->boot_id);
 	memset(st->phase, 0, sizeof(st->phase));
 	st->phase[PHASE_RESOLVE] = s->o->resolved ?: clock_monotonic();
@@ -416,6 +417,7 @@ static int open_doors(struct sup *s, struct volt_error *e)
 static const struct guest_ops *const guests[] = {
 	[GUEST_LINUX] = &linux_guest,
 	[GUEST_DISK] = &disk_guest,
+	[GUEST_NANOS] = &nanos_guest,
 };
 
 static int read_wish(struct sup *s, struct volt_error *e)

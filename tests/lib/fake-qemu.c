@@ -70,7 +70,10 @@ void console(const char *fmt, ...)
 static void boot(void)
 {
 	booted = true;
-	guest_boot();
+	if (fake.nanos)
+		nanos_boot();
+	else
+		guest_boot();
 }
 
 /* -- QMP ------------------------------------------------------------------------------- */
@@ -127,7 +130,10 @@ static void qmp_effect(const char *command)
 		qmp_event("STOP", "{}");
 	} else if (strcmp(command, "system_powerdown") == 0) {
 		qmp_event("POWERDOWN", "{}");
-		guest_power_button();
+		if (fake.nanos)
+			nanos_power_button();
+		else
+			guest_power_button();
 	} else if (strcmp(command, "quit") == 0) {
 		qmp_event("SHUTDOWN",
 			  "{\"guest\": false, \"reason\": \"host-qmp-quit\"}");
@@ -253,6 +259,7 @@ static void take_device(const char *text)
 	json_auto_t *j = NULL;
 	const char *id;
 
+	fake.nanos |= strstr(text, "isa-debug-exit") != NULL;
 	if (!strstr(text, AGENT_PORT))
 		return;
 	j = json_loads(text, 0, NULL);
@@ -301,8 +308,12 @@ static void take_arguments(int argc, char **argv)
 	fake.qmp_fd = chardev_fd(mon_id);
 	fake.agent_fd = chardev_fd(agent_id);
 	fake.console_fd = chardev_fd(serial_id);
+	/* A Nanos guest's console is its output. */
 	for (int i = 0; i < argc; i++)
-		console("fake: argv %s\n", argv[i]);
+		if (fake.nanos)
+			(void)fprintf(stderr, "fake: argv %s\n", argv[i]);
+		else
+			console("fake: argv %s\n", argv[i]);
 }
 
 static void loop(void)

@@ -9,7 +9,8 @@
 struct fake {
 	const char *name; /* as after -name */
 	bool paused, no_shutdown, kvm;
-	bool deaf; /* the guest does not read its port */
+	bool deaf;  /* the guest does not read its port */
+	bool nanos; /* it has a debug port, and no agent's: fake-nanos.c */
 	int qmp_fd, agent_fd, console_fd;
 };
 extern struct fake fake;
@@ -26,3 +27,6 @@ void qmp_event(const char *name, const char *data);
 void guest_boot(void);
 void guest_read(void); /* the agent's port is readable */
 void guest_power_button(void);
+
+void nanos_boot(void);
+void nanos_power_button(void);
