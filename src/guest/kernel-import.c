@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 
 #include "base/apt-release.h"
@@ -367,7 +368,13 @@ static int import_path(const struct kernels *ks, const struct kernel_import *o,
 {
 	struct files f = { AT_FDCWD, o->source, o->source, o->modules, "file" };
 	const char *end = strrchr(o->source, '.');
+	struct stat st;
 
+	if (stat(o->source, &st) == 0 && S_ISDIR(st.st_mode))
+		return fail(e, EISDIR,
+			    "'%s' is a directory, as a release of Nanos is: that is "
+			    "imported with --guest nanos",
+			    o->source);
 	if (end && strcmp(end, ".deb") == 0)
 		return import_deb_file(ks, o, ret_name, e);
 	return import_files(ks, o, &f, ret_name, e);

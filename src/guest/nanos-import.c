@@ -87,7 +87,7 @@ static bool find_newest(int dirfd, char ret[static LATEST_MAX])
 	return ret[0] != 0;
 }
 
-static int find_in_ops(const struct kernels *ks, char **ret, struct volt_error *e)
+int nanos_ops_find(const struct kernels *ks, char **ret, struct volt_error *e)
 {
 	_cleanup_close_ int fd = ks->ops ? open_ops(ks->ops) : -ENOENT;
 	char name[LATEST_MAX];
@@ -288,7 +288,7 @@ int nanos_kernel_import(const struct kernels *ks, const struct nanos_import *o,
 	_cleanup_(nanos_release_done) struct nanos_release r = { 0 };
 	_cleanup_(kernel_record_done) struct kernel_record k = { 0 };
 	_cleanup_free_ char *found = NULL;
-	int n = o->source ? 0 : find_in_ops(ks, &found, e);
+	int n = o->source ? 0 : nanos_ops_find(ks, &found, e);
 
 	if (n < 0 || (n = nanos_release_read(found ? found : o->source, &r, e)) < 0 ||
 	    (n = begin_record(o, &r, &k, e)) < 0 ||

@@ -43,3 +43,6 @@ struct nanos_import {
 };
 int nanos_kernel_import(const struct kernels *ks, const struct nanos_import *o,
 			char **ret_name, struct volt_error *e);
+
+/* The path of the newest release below ks->ops. -ENOENT says what to do. */
+int nanos_ops_find(const struct kernels *ks, char **ret, struct volt_error *e);

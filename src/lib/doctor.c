@@ -166,6 +166,16 @@ static void check_kernel(struct doctor *d)
 		report(d, "kernel", GOOD, "there is a default one", "");
 }
 
+static void check_nanos(struct doctor *d)
+{
+	_cleanup_free_ char *found = NULL;
+	struct volt_error e = { 0 };
+	int r = nanos_kernel_find(d->ctx, &found, &e);
+
+	report(d, "Nanos kernel", r < 0 ? WARNING : GOOD, r < 0 ? e.msg : found,
+	       "only --guest nanos needs one; volt kernel import --guest nanos DIR");
+}
+
 /* Tried in a child: a process that has made one cannot go back. */
 static void check_namespaces(struct doctor *d)
 {
@@ -266,6 +276,7 @@ int volt_doctor(struct volt_ctx *ctx, char **ret, struct volt_error *e)
 	check_kvm(&d);
 	check_qemu(&d, check_profile(&d) && !ctx->qemu_dir ? WARNING : BAD);
 	check_kernel(&d);
+	check_nanos(&d);
 	check_program(&d, "passt", WARNING,
 		      "ports go through QEMU's own network, which is slower; apt install "
 		      "passt");

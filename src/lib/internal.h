@@ -66,6 +66,9 @@ int kernel_check(struct volt_ctx *ctx, const char *name, const char *arch,
 int nanos_kernel_check(struct volt_ctx *ctx, const char *name, const char *arch,
 		       struct volt_error *e);
 
+/* The kernel that a Nanos guest would get which names none, in words. Imports nothing. */
+int nanos_kernel_find(struct volt_ctx *ctx, char **ret, struct volt_error *e);
+
 /* Options a caller passed in: an object with no other members than @known (NULL ends);
  * NULL is an empty one. The caller owns *@ret. */
 int document_parse(const char *text, const char *const *known, json_t **ret,

@@ -242,3 +242,25 @@ int nanos_kernel_check(struct volt_ctx *ctx, const char *name, const char *arch,
 	ks.log = &ctx->log;
 	return nanos_kernel_open(&ks, name, arch, &k, e);
 }
+
+int nanos_kernel_find(struct volt_ctx *ctx, char **ret, struct volt_error *e)
+{
+	_cleanup_(nanos_kernel_freep) struct nanos_kernel *k = NULL;
+	_cleanup_free_ char *ops = ops_path(), *path = NULL;
+	struct kernels ks;
+	int r = kernels_open(ctx, &ks, e);
+
+	if (r < 0)
+		return r;
+	r = nanos_kernel_open(&ks, NULL, "x86_64", &k, e);
+	ks.ops = ops;
+	if (r == -ENOENT)
+		r = nanos_ops_find(&ks, &path, e);
+	if (r < 0)
+		return r;
+	if (k)
+		r = asprintf(ret, "there is a default one, Nanos %s", k->version);
+	else
+		r = asprintf(ret, "'%s', imported when it is first needed", path);
+	return r < 0 ? fail_oom(e) : 0;
+}

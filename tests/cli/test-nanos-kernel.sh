@@ -217,11 +217,32 @@ each_kind_of_guest_has_a_default() {
 		"$VOLT_ROOT/kernels/.default-x86_64" 'what is left'
 }
 
+# doctor STATUS FOUND: what it says of Nanos kernels.
+doctor() {
+	run volt doctor --format json
+	like "$(jq -r '.[] | select(.check == "Nanos kernel") | .status + " " + .found' "$T/out")" \
+		"^$1 $2"
+}
+
+doctor_says_which_kernel_a_guest_would_get() {
+	start_anew
+	release "$T/0.1.55"
+	doctor warning 'no Nanos kernel yet, nor one that ops has'
+	release "$HOME/.ops/0.1.54" 54
+	doctor ok "'$HOME/.ops/0.1.54', imported when it is first needed"
+	is "$(volt kernel ls -q)" ''
+	imported nanos-0.1.55 "$T/0.1.55"
+	doctor ok 'there is a default one, Nanos 0.1.55$'
+}
+
 options_that_mean_nothing_here_are_refused() {
 	release "$T/0.1.55"
 	refused 'a Nanos kernel has no modules' --modules /lib "$T/0.1.55"
 	refused 'the kernel is for x86_64, not arm64' --arch arm64 "$T/0.1.55"
 	refused "'../x' is not a name for a kernel" --name ../x "$T/0.1.55"
+	run volt kernel import "$T/0.1.55"
+	status 125
+	one_line_error "'$T/0.1.55' is a directory, .* imported with --guest nanos"
 	run volt kernel import --guest vax
 	status 125
 	one_line_error "no kernels for 'vax' guests, only for linux and nanos"
@@ -233,4 +254,4 @@ tap_run a_directory_becomes_a_kernel_with_its_loaders_and_klibs an_archive_is_th
 	the_newest_that_ops_has_is_found what_is_no_part_of_a_release_is_refused_by_name \
 	links_out_of_a_directory_are_refused_and_others_followed \
 	kernels_of_other_guests_are_refused_by_name each_kind_of_guest_has_a_default \
-	options_that_mean_nothing_here_are_refused
+	doctor_says_which_kernel_a_guest_would_get options_that_mean_nothing_here_are_refused
