@@ -7,9 +7,10 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "cli/ops-config.h"
 
 static struct {
-	const char *boot;
+	const char *boot, *config;
 	const char **attribute, **klib;
 	int full;
 } o;
@@ -18,6 +19,8 @@ const struct poptOption wish_nanos_options[] = {
 	{ "boot", 0, POPT_ARG_STRING, &o.boot, 0,
 	  "For Nanos: direct (default), or by the disk's boot sector or UEFI loader",
 	  "direct|bios|uefi" },
+	{ "config", 'c', POPT_ARG_STRING, &o.config, 0,
+	  "For Nanos: wish for what this config file of ops says, too", "FILE" },
 	{ "full", 0, POPT_ARG_NONE, &o.full, 0,
 	  "For Nanos: take the whole image, not only what its program needs", NULL },
 	{ "klib", 0, POPT_ARG_ARGV, &o.klib, 0,
@@ -32,6 +35,8 @@ const char *wish_nanos_given(void)
 {
 	if (o.boot)
 		return "boot";
+	if (o.config)
+		return "config";
 	if (o.full)
 		return "full";
 	if (o.klib)
@@ -117,11 +122,15 @@ int wish_nanos_put(json_t *spec, struct volt_error *e)
 	if (json_object_set_new(spec, "nanos", nanos) < 0 ||
 	    json_object_set_new(nanos, "attributes", attributes) < 0 ||
 	    json_object_set_new(nanos, "full", json_boolean(o.full)) < 0 ||
-	    json_object_set_new(nanos, "boot", json_string(o.boot ? o.boot : "direct")) <
-		    0)
+	    (o.boot && json_object_set_new(nanos, "boot", json_string(o.boot)) < 0))
 		return fail_oom(e);
 	r = put_klibs(nanos, e);
 	for (const char **w = o.attribute; r == 0 && w && *w; w++)
 		r = attribute_parse(attributes, *w, e);
 	return r;
+}
+
+int wish_nanos_config(json_t *spec, struct volt_error *e)
+{
+	return o.config ? ops_config_apply(o.config, spec, e) : 0;
 }

@@ -443,7 +443,8 @@ int wish_spec(int argc, const char **argv, json_t **ret, struct volt_error *e)
 	    (r = put_list(j, "volumes", o.volume, volume_parse, e)) < 0 ||
 	    (r = put_list(j, "tmpfs", o.tmpfs, tmpfs_parse, e)) < 0)
 		return r;
-	if (argc > 1 && (r = put_words(j, "cmd", argv + 1, e)) < 0)
+	if ((argc > 1 && (r = put_words(j, "cmd", argv + 1, e)) < 0) ||
+	    (r = wish_nanos_config(j, e)) < 0)
 		return r;
 	*ret = TAKE_PTR(j);
 	return 0;
