@@ -1,38 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the kernel is told about one machine: the attributes of its root directory. */
-#include <errno.h>
 #include <string.h>
 
-#include "base/error.h"
 #include "guest/nanos-plan-internal.h"
-
-/* What volt sets, and how it is wished for instead. */
-static const struct {
-	const char *key, *instead;
-} own[] = {
-	{ "arguments", "the arguments after the image" },
-	{ "boot", "--boot" },
-	{ "children", "the image's files" },
-	{ "cwd", "--workdir" },
-	{ "debug_exit", "nothing: volt needs it for the exit status" },
-	{ "environment", "--env" },
-	{ "idle_on_exit", "nothing: the machine would never end" },
-	{ "imagesize", "nothing: the disk has room" },
-	{ "klibs", "--klib" },
-	{ "mounts", "--volume" },
-	{ "program", "--entrypoint" },
-	{ "reboot_on_exit", "--restart" },
-};
-
-int nanos_attributes_check(const json_t *more, struct volt_error *e)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
-		if (json_object_get(more, own[i].key))
-			return fail(e, EINVAL,
-				    "attribute '%s' is volt's own to set; use %s",
-				    own[i].key, own[i].instead);
-	return 0;
-}
 
 static json_t *environment(const struct nanos_wish *w)
 {

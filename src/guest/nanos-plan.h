@@ -67,10 +67,6 @@ uint64_t nanos_plan_memory(const struct nanos_plan *p);
 json_t *nanos_plan_json(const struct nanos_plan *p, bool files);
 
 /* What one machine's record says: program, arguments, environment, cwd, and the attributes of
- * @more (NULL: none), which nanos_attributes_check() has passed. NULL: out of memory. */
+ * @more (NULL: none), which a wish's parser has checked. NULL: out of memory. */
 json_t *nanos_plan_attributes(const struct nanos_wish *w, const struct nanos_plan *p,
 			      const json_t *more);
-
-/* Attributes that a user gives. -EINVAL, naming the key, for what volt itself sets and says
- * with which option that is said. */
-int nanos_attributes_check(const json_t *more, struct volt_error *e);

@@ -507,18 +507,6 @@ static void record_of_a_machine_has_what_its_program_is_told(void)
 	CHECK(json_equal(j, wanted));
 }
 
-static void attributes_that_volt_sets_are_refused_by_name(void)
-{
-	json_auto_t *bad = json_pack("{s:s, s:s}", "noaslr", "t", "program", "/x");
-	json_auto_t *good = json_pack("{s:{s:[]}}", "firewall", "rules");
-	struct volt_error e;
-
-	CHECK_INT(nanos_attributes_check(bad, &e), -EINVAL);
-	CHECK_STR(e.msg, "attribute 'program' is volt's own to set; use --entrypoint");
-	CHECK_INT(nanos_attributes_check(good, &e), 0);
-	CHECK_INT(nanos_attributes_check(NULL, &e), 0);
-}
-
 int main(void)
 {
 	RUN(program_is_found_on_path_and_through_links);
@@ -540,6 +528,5 @@ int main(void)
 	RUN(file_is_not_put_over_a_directory);
 	RUN(digest_is_that_of_the_files_and_nothing_else);
 	RUN(record_of_a_machine_has_what_its_program_is_told);
-	RUN(attributes_that_volt_sets_are_refused_by_name);
 	return tap_done();
 }
