@@ -188,7 +188,6 @@ static int make_boot_tree(const struct nanos_disk_input *in, struct tree **ret,
 	return r < 0 ? r : tree_builder_finish(b, NULL, ret, e);
 }
 
-/* Boot code reads each extension of the log whole, in little memory: it has no room. */
 static int write_bootfs(struct disk *d, struct volt_error *e)
 {
 	_cleanup_(tree_freep) struct tree *t = NULL;
@@ -206,7 +205,7 @@ static int write_bootfs(struct disk *d, struct volt_error *e)
 	memcpy(in.uuid, d->in->root.uuid, sizeof(in.uuid));
 	in.uuid[0] ^= 0xff;
 	d->at.bootfs = d->end;
-	r = tfs_write_with(&in, 0, d->fd, d->at.bootfs, &w, e);
+	r = tfs_write_bare(&in, d->fd, d->at.bootfs, &w, e);
 	if (r < 0)
 		return fail_in(e, r, "boot file system");
 	d->end += w.size > BOOTFS_SIZE ? align(w.size, 1u << 20) : BOOTFS_SIZE;

@@ -148,7 +148,9 @@ static int check_entry(struct tfs_image *m, uint32_t i, struct volt_error *e)
 		return 0;
 	if (f->size > SIZE_MAX_)
 		return fail(e, EFBIG, "'%s' is larger than 16 TiB", f->path);
-	return f->size >= 2 * HOLE && f->hardlink == TREE_NONE ? find_holes(m, i, e) : 0;
+	return !m->bare && f->size >= 2 * HOLE && f->hardlink == TREE_NONE
+		       ? find_holes(m, i, e)
+		       : 0;
 }
 
 /* The parts of the contents, in order. */

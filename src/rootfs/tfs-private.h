@@ -25,6 +25,7 @@ struct tfs_spot {
 struct tfs_image {
 	const struct tfs_input *in;
 	uint64_t start; /* where it begins in the file */
+	bool bare;
 	struct tfs_spot *nodes;
 	struct tfs_sparse *sparse;
 	size_t n_sparse;
@@ -51,6 +52,7 @@ int tfs_layout_plan(struct tfs_image *m, struct volt_error *e);
 /* Puts the record that holds everything (tfs-record.c). */
 int tfs_record_put(struct tfs_image *m, struct volt_error *e);
 
-/* As tfs_write(), with @log_room bytes free at the end of the log. */
-int tfs_write_with(const struct tfs_input *in, uint64_t log_room, int fd, uint64_t at,
+/* As tfs_write(), for boot code: it reads each extension of the log whole, in little memory,
+ * so there is no room for another record; and files have no holes. */
+int tfs_write_bare(const struct tfs_input *in, int fd, uint64_t at,
 		   struct tfs_written *ret, struct volt_error *e);

@@ -189,10 +189,12 @@ static int check_input(const struct tfs_input *in, uint64_t at, struct volt_erro
 	return 0;
 }
 
-int tfs_write_with(const struct tfs_input *in, uint64_t log_room, int fd, uint64_t at,
-		   struct tfs_written *ret, struct volt_error *e)
+static int write_as(const struct tfs_input *in, bool bare, int fd, uint64_t at,
+		    struct tfs_written *ret, struct volt_error *e)
 {
-	_cleanup_(image_done) struct tfs_image m = { .in = in, .start = at };
+	_cleanup_(
+		image_done) struct tfs_image m = { .in = in, .start = at, .bare = bare };
+	uint64_t room = bare ? 0 : TFS_RECORD_ROOM;
 	int r;
 
 	r = check_input(in, at, e);
@@ -202,7 +204,7 @@ int tfs_write_with(const struct tfs_input *in, uint64_t log_room, int fd, uint64
 		r = tfs_record_put(&m, e);
 	if (r < 0)
 		return r;
-	m.log_size = log_sectors(m.record.n, log_room) * TFS_SECTOR;
+	m.log_size = log_sectors(m.record.n, room) * TFS_SECTOR;
 	m.size = m.log + m.log_size + tfs_sectors(in->room) * TFS_SECTOR;
 	m.stats.size = m.size;
 	m.stats.metadata = m.record.n;
@@ -215,5 +217,11 @@ int tfs_write_with(const struct tfs_input *in, uint64_t log_room, int fd, uint64
 int tfs_write(const struct tfs_input *in, int fd, uint64_t at, struct tfs_written *ret,
 	      struct volt_error *e)
 {
-	return tfs_write_with(in, TFS_RECORD_ROOM, fd, at, ret, e);
+	return write_as(in, false, fd, at, ret, e);
+}
+
+int tfs_write_bare(const struct tfs_input *in, int fd, uint64_t at,
+		   struct tfs_written *ret, struct volt_error *e)
+{
+	return write_as(in, true, fd, at, ret, e);
 }
