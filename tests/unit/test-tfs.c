@@ -48,7 +48,7 @@ static void the_format_is_that_of_the_test_vector(void)
 	in.tree = w.t;
 	in.data = w.f.store;
 	fd = world_file(&w, "fs");
-	CHECK(fine(&w, tfs_write_with(&in, 0, fd, 0, NULL, &w.f.e)));
+	CHECK(fine(&w, tfs_write_bare(&in, fd, 0, NULL, &w.f.e)));
 	CHECK_INT(pread_full(fd, have, sizeof(have), 0), sizeof(want));
 	for (size_t i = 0; i < sizeof(want); i++)
 		if (have[i] != want[i])
@@ -206,7 +206,7 @@ static void a_log_of_any_length_is_read_back(void)
 	for (size_t n = 64000; n<sizeof(text); n += n> 64600 && n < 65100 ? 1 : 97) {
 		json_t *j = json_pack("{s:s#}", "text", text, n);
 		struct tfs_input in = { .tree = w.t, .data = w.f.store, .attributes = j };
-		int r = tfs_write_with(&in, 0, fd, 0, NULL, &w.f.e);
+		int r = tfs_write_bare(&in, fd, 0, NULL, &w.f.e);
 
 		json_decref(j);
 		CHECK(fine(&w, r) && reads_back(&w, "fs", 0));
@@ -311,9 +311,9 @@ static void no_name_is_written_twice_in_a_log(void)
 
 	CHECK(world_open(&w) && add_samples(&w) &&
 	      add_file(&w, "other/hosts", 0644, "x", 1) && world_finish(&w));
-	CHECK(write_fs(&w, "fs", j) > 0 && names_are_distinct(&w, "fs"));
+	CHECK(write_fs(&w, "fs", j) > 0 && names_are_distinct(&w, "fs", 0));
 	CHECK(append(&w, "fs", 0, j) && append(&w, "fs", 0, j));
-	CHECK(names_are_distinct(&w, "fs"));
+	CHECK(names_are_distinct(&w, "fs", 0));
 	json_decref(j);
 }
 

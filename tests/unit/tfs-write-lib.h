@@ -191,13 +191,14 @@ static inline int compare_symbols(const void *a, const void *b)
 	return memcmp(x->text, y->text, x->size);
 }
 
-static inline bool names_are_distinct(const struct world *w, const char *name)
+static inline bool names_are_distinct(const struct world *w, const char *name,
+				      uint64_t at)
 {
 	_cleanup_close_ int fd = openat(w->f.root, name, O_RDONLY | O_CLOEXEC);
 	_cleanup_(tfs_closep) struct tfs *fs = NULL;
 	int keep;
 
-	fs = open_fs(fd, 0, &keep);
+	fs = open_fs(fd, at, &keep);
 	if (!fs)
 		return false;
 	qsort(fs->symbols.v, fs->symbols.n, sizeof(struct tfs_symbol), compare_symbols);
