@@ -73,7 +73,8 @@ typedef int (*volt_nanos_bytes_fn)(void *data, const void *bytes, size_t size);
 /**
  * volt_nanos_open - look into a disk of Nanos
  * @ctx:     context
- * @disk:    the path of a raw disk or volume, or of an overlay over one
+ * @disk:    the path of a raw disk or volume, or of an overlay over one; without a slash,
+ *           where there is no such file, a machine, whose disk is meant
  * @options: {"base": the path of what an overlay lies over, "bootfs": bool, to list and read
  *           the file system that holds the kernel}, or NULL
  * @ret:     to be given to volt_nanos_free()
@@ -81,7 +82,8 @@ typedef int (*volt_nanos_bytes_fn)(void *data, const void *bytes, size_t size);
  *
  * Nothing is written to it. What a machine that runs has written may be read in part.
  *
- * Return: 0 or a negative errno; -ENOTSUP where it is none of Nanos.
+ * Return: 0 or a negative errno; -ENOTSUP where it is none of Nanos, -ENOENT where there is
+ * neither such a file nor such a machine.
  * Since: 0.1
  */
 int volt_nanos_open(struct volt_ctx *ctx, const char *disk, const char *options,

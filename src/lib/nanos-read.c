@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "lib/internal.h"
+#include "lib/nanos-machine.h"
 #include "rootfs/nanos-klog.h"
 #include "rootfs/overlay.h"
 #include "rootfs/qcow2.h"
@@ -72,11 +73,12 @@ static int open_overlay(struct volt_nanos *d, const char *base, struct volt_erro
 {
 	int r;
 
-	if (!base)
+	if (d->base < 0 && !base)
 		return fail(e, EINVAL,
 			    "disk '%s' is an overlay: its base must be named, too",
 			    d->path);
-	d->base = open_disk(base, e);
+	if (d->base < 0)
+		d->base = open_disk(base, e);
 	if (d->base < 0)
 		return d->base;
 	r = overlay_open(d->fd, d->base, &d->overlay, e);
@@ -87,16 +89,27 @@ static int open_overlay(struct volt_nanos *d, const char *base, struct volt_erro
 	return 0;
 }
 
-static int open_bytes(struct volt_nanos *d, const char *base, struct volt_error *e)
+/* What has no slash and is no file is a machine. */
+static bool is_machine(const char *disk)
+{
+	struct stat st;
+
+	return !strchr(disk, '/') && stat(disk, &st) < 0 && errno == ENOENT;
+}
+
+static int open_bytes(struct volt_ctx *ctx, struct volt_nanos *d, const char *base,
+		      struct volt_error *e)
 {
 	int r;
 
-	d->fd = open_disk(d->path, e);
+	d->fd = is_machine(d->path) && !base
+			? nanos_machine_disk(ctx, d->path, &d->base, e)
+			: open_disk(d->path, e);
 	if (d->fd < 0)
 		return d->fd;
 	d->from = byte_source_fd(&d->fd);
 	r = is_overlay(d->fd, d->path, e);
-	if (r == 0 && base)
+	if (r == 0 && (base || d->base >= 0))
 		return fail(e, EINVAL, "disk '%s' is no overlay: it lies over nothing",
 			    d->path);
 	return r > 0 ? open_overlay(d, base, e) : r;
@@ -132,7 +145,7 @@ int volt_nanos_open(struct volt_ctx *ctx, const char *disk, const char *options,
 	if ((r = document_parse(options, known, &j, e)) < 0 ||
 	    (r = json_get_string(j, "base", &base, e)) < 0 ||
 	    (r = json_get_bool(j, "bootfs", &d->bootfs, e)) < 0 ||
-	    (r = open_bytes(d, base, e)) < 0 || (r = find_parts(d, e)) < 0)
+	    (r = open_bytes(ctx, d, base, e)) < 0 || (r = find_parts(d, e)) < 0)
 		return r;
 	*ret = TAKE_PTR(d);
 	return 0;

@@ -127,6 +127,7 @@ other_versions_and_other_files_are_refused_by_name() {
 	status 125
 	stderr "volt nanos ls: disk '$T/fifo' is neither a file nor a block device"
 	run volt nanos ls "$T/gone"
+	status 125
 	stderr "volt nanos ls: open disk '$T/gone': No such file or directory"
 }
 
@@ -148,10 +149,40 @@ an_overlay_needs_its_base_named() {
 	run volt nanos cat --base "$T/disk" "$T/overlay" größe
 	stdout x
 }
+# What a start of a Nanos machine leaves in its directory and beside.
+a_machine_is_its_disk() {
+	local id dir
+	load static
+	run volt create --name web static
+	id=$(cat "$T/out")
+	dir=$VOLT_ROOT/machines/$id
+	run volt nanos ls web
+	status 125
+	stderr "volt nanos ls: machine 'web' has no disk of Nanos, or was never started"
+	qemu-img create -q -f qcow2 -b "$T/gone" -F raw -u "$dir/disk.qcow2" 1081344
+	echo '{"version":1,"base":"../secret"}' >"$dir/disk.json"
+	run volt nanos ls web
+	stderr "volt nanos ls: machine 'web' does not say what its disk lies over"
+	echo '{"version":1,"base":"it.nanos"}' >"$dir/disk.json"
+	run volt nanos ls web
+	status 125
+	stderr_like "what the disk of machine 'web' lies over is gone; starting it makes it again$"
+	mkdir -p "$VOLT_ROOT/rootfs"
+	cp "$T/disk" "$VOLT_ROOT/rootfs/it.nanos"
+	run volt nanos cat "${id:0:12}" größe
+	status 0
+	stdout x
+	run volt nanos ls nobody
+	status 125
+	stderr_like "^volt nanos ls: .*'nobody'"
+	volt rm web >/dev/null
+}
+
 printf 'KLOG\0\0\0\0\0\0\0\0\007\0\0\0seven\n' >"$T/marker"
 
 tap_run ls_lists_a_directory_sorted_by_bytes ls_long_says_type_names_bytes_time_and_target \
 	ls_recursive_gives_whole_paths json_has_every_byte_of_a_name cat_is_byte_for_byte \
 	cat_says_what_it_cannot_read dump_shows_layout_crash_log_and_attributes \
 	dump_as_json_has_all_of_it what_is_broken_is_said_and_the_rest_is_shown \
-	other_versions_and_other_files_are_refused_by_name an_overlay_needs_its_base_named
+	other_versions_and_other_files_are_refused_by_name an_overlay_needs_its_base_named \
+	a_machine_is_its_disk

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "lib/nanos-machine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/io.h"
+#include "base/path.h"
+#include "lib/internal.h"
+
+#define DISK_NAME   "disk.qcow2"
+#define RECORD_NAME "disk.json"
+
+static int open_directory(struct volt_ctx *ctx, const char *name, struct volt_error *e)
+{
+	_cleanup_(machine_closep) struct machine *m = NULL;
+	char path[128];
+	int r = machine_open(ctx_env(ctx), name, &m, e);
+
+	if (r < 0)
+		return r;
+	(void)snprintf(path, sizeof(path), "machines/%s", machine_id(m));
+	r = open_beneath(ctx->rootfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	return r < 0 ? fail_code(e, r, "open '%s'", path) : r;
+}
+
+/* The base that the machine's record names: one in rootfs/. */
+static int open_base(struct volt_ctx *ctx, int dir, const char *name,
+		     struct volt_error *e)
+{
+	json_auto_t *j = NULL;
+	const char *base = NULL;
+	char path[NAME_MAX + 16];
+	int r;
+
+	if ((r = json_read_at(dir, RECORD_NAME, &j, e)) < 0 ||
+	    (r = json_get_string(j, "base", &base, e)) < 0)
+		return r;
+	if (!base || !path_is_name(base))
+		return fail(e, EBADMSG,
+			    "machine '%s' does not say what its disk lies over", name);
+	(void)snprintf(path, sizeof(path), "rootfs/%s", base);
+	r = open_beneath(ctx->rootfd, path, O_RDONLY | O_CLOEXEC, 0);
+	if (r == -ENOENT)
+		return fail(
+			e, ENOENT,
+			"what the disk of machine '%s' lies over is gone; starting it "
+			"makes it again",
+			name);
+	return r < 0 ? fail_code(e, r, "open '%s'", path) : r;
+}
+
+int nanos_machine_disk(struct volt_ctx *ctx, const char *name, int *ret_base,
+		       struct volt_error *e)
+{
+	_cleanup_close_ int dir = open_directory(ctx, name, e), fd = -1;
+	int base;
+
+	if (dir < 0)
+		return dir;
+	fd = open_beneath(dir, DISK_NAME, O_RDONLY | O_CLOEXEC, 0);
+	if (fd == -ENOENT)
+		return fail(e, ENOENT,
+			    "machine '%s' has no disk of Nanos, or was never started",
+			    name);
+	if (fd < 0)
+		return fail_code(e, fd, "open the disk of machine '%s'", name);
+	base = open_base(ctx, dir, name, e);
+	if (base < 0)
+		return base;
+	*ret_base = base;
+	return TAKE_FD(fd);
+}
