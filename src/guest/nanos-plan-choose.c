@@ -56,12 +56,27 @@ static void want_members(struct nanos_choice *c, size_t first)
 		want(c, c->closure.v[i].host);
 }
 
+/* Once; whatever else is in, stays in. */
+static int note_too_many(struct nanos_choice *c, struct volt_error *e)
+{
+	static const char text[] =
+		"there are more libraries than are looked at: take all "
+		"with --full";
+
+	strv_foreach(note, c->p->notes.v)
+		if (strcmp(*note, text) == 0)
+			return 0;
+	return strv_add(&c->p->notes, text) < 0 ? fail_oom(e) : 0;
+}
+
 static int add_library(struct nanos_choice *c, const char *name, struct volt_error *e)
 {
 	size_t first = c->closure.n;
 	int r = elf_closure_add(&c->source, &c->closure, name, &c->p->notes, e);
 
 	want_members(c, first);
+	if (r == -E2BIG)
+		return note_too_many(c, e);
 	return r < 0 ? r : 0;
 }
 

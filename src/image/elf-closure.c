@@ -27,7 +27,8 @@
 
 #define CACHE_MAX   ((size_t)64 << 20)
 #define MEMBERS_MAX 4096u
-#define DIRS_MAX    1024u /* of one RPATH: each is looked into for every library */
+#define LOOKS_MAX   (1u << 19) /* in all: hostile files could have us look for ever */
+#define DIRS_MAX    1024u      /* of one RPATH: each is looked into for every library */
 
 struct search {
 	const struct elf_source *source;
@@ -124,6 +125,8 @@ static int try_file(struct search *s, const char *host, const char *image, size_
 	for (size_t i = 0; i < s->c.n; i++)
 		if (strcmp(s->c.v[i].image, image) == 0)
 			return 1;
+	if (++s->c.looks > LOOKS_MAX)
+		return fail(e, E2BIG, "libraries may be in too many places");
 	if (asprintf(&path, "%s%s", s->source->root, host) < 0) {
 		path = NULL;
 		return fail_oom(e);

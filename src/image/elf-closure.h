@@ -27,6 +27,7 @@ struct elf_closure {
 	const struct platform *platform; /* the program's */
 	char *cache; /* of the loader, as long as libraries are looked for */
 	size_t cache_size;
+	unsigned int looks; /* files looked for */
 };
 
 /* The host's files; @root as below. */
@@ -42,7 +43,7 @@ int elf_closure_find(const struct elf_source *s, const char *program,
 /* Adds a library, by path or name, that the program may open at run time, and what that needs:
  * 1; or 0 where there is none for this machine. What one of these needs and is not found is no
  * failure (perhaps it is loaded already, from somewhere else): a line that names it is appended
- * to @missing. */
+ * to @missing. -E2BIG: too much to look for, also in the next call. */
 int elf_closure_add(const struct elf_source *s, struct elf_closure *c,
 		    const char *library, struct strv *missing, struct volt_error *e);
 

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <gelf.h>
 #include <libelf.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@
 #include "base/io.h"
 
 #define NEEDED_MAX 1024u
+#define RPATH_MAX  ((size_t)64 << 10) /* all of it; a name is shorter than PATH_MAX */
 
 void elf_file_done(struct elf_file *f)
 {
@@ -49,7 +51,8 @@ static int get_string(Elf *elf, const GElf_Phdr *p, char **ret)
 	const char *raw = elf_rawfile(elf, &size);
 
 	if (!raw || p->p_offset > size || p->p_filesz > size - p->p_offset ||
-	    p->p_filesz == 0 || !memchr(raw + p->p_offset, '\0', p->p_filesz))
+	    p->p_filesz == 0 || p->p_filesz > PATH_MAX ||
+	    !memchr(raw + p->p_offset, '\0', p->p_filesz))
 		return -EBADMSG;
 	free(*ret);
 	*ret = strdup(raw + p->p_offset);
@@ -90,9 +93,15 @@ static const char *dynamic_strings(Elf *elf, const GElf_Dyn *dyn, size_t n,
 	return NULL;
 }
 
+/* All strings may be the same long one: none is copied that no path could be. */
+static bool is_string(const char *strings, size_t size, GElf_Xword at, size_t max)
+{
+	return strings && at < size && strnlen(strings + at, max) < max;
+}
+
 static int take_string(const char *strings, size_t size, GElf_Xword at, char **ret)
 {
-	if (!strings || at >= size)
+	if (!is_string(strings, size, at, RPATH_MAX))
 		return -EBADMSG;
 	free(*ret);
 	*ret = strdup(strings + at);
@@ -104,7 +113,8 @@ static int take_entry(struct elf_file *f, const GElf_Dyn *d, const char *strings
 {
 	switch (d->d_tag) {
 	case DT_NEEDED:
-		if (!strings || d->d_un.d_val >= size || f->needed.n >= NEEDED_MAX)
+		if (!is_string(strings, size, d->d_un.d_val, PATH_MAX) ||
+		    f->needed.n >= NEEDED_MAX)
 			return -EBADMSG;
 		return strv_add(&f->needed, strings + d->d_un.d_val);
 	case DT_RPATH:

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <elf.h>
 #include <errno.h>
+#include <limits.h>
+#include <stddef.h>
+#include <sys/mman.h>
 
+#include "base/io.h"
 #include "image/elf-closure.h"
 #include "tap.h"
 
@@ -159,6 +163,56 @@ static void the_cache_gives_paths_of_plain_builds(void)
 	}
 }
 
+/* The smallest library that needs one with a name of @length bytes. */
+struct small_elf {
+	Elf64_Ehdr head;
+	Elf64_Phdr load, dynamic;
+	Elf64_Dyn entries[4];
+	char strings[2 * PATH_MAX];
+};
+
+static int needs_name_of(size_t length, struct elf_file *ret, struct volt_error *e)
+{
+	_cleanup_close_ int fd = memfd_create("library", MFD_CLOEXEC);
+	struct small_elf f = { 0 };
+	const size_t at = offsetof(struct small_elf, strings);
+
+	memcpy(f.head.e_ident, ELFMAG, SELFMAG);
+	f.head.e_ident[EI_CLASS] = ELFCLASS64;
+	f.head.e_ident[EI_DATA] = ELFDATA2LSB;
+	f.head.e_ident[EI_VERSION] = EV_CURRENT;
+	f.head.e_type = ET_DYN;
+	f.head.e_machine = EM_X86_64;
+	f.head.e_version = EV_CURRENT;
+	f.head.e_ehsize = sizeof(f.head);
+	f.head.e_phoff = offsetof(struct small_elf, load);
+	f.head.e_phentsize = sizeof(f.load);
+	f.head.e_phnum = 2;
+	f.load = (Elf64_Phdr){ .p_type = PT_LOAD, .p_filesz = sizeof(f) };
+	f.dynamic = (Elf64_Phdr){ .p_type = PT_DYNAMIC,
+				  .p_offset = offsetof(struct small_elf, entries),
+				  .p_filesz = sizeof(f.entries) };
+	f.entries[0] = (Elf64_Dyn){ .d_tag = DT_STRTAB, .d_un.d_ptr = at };
+	f.entries[1] = (Elf64_Dyn){ .d_tag = DT_STRSZ, .d_un.d_val = sizeof(f.strings) };
+	f.entries[2] = (Elf64_Dyn){ .d_tag = DT_NEEDED, .d_un.d_val = 1 };
+	memset(f.strings + 1, 'x', length);
+	if (fd < 0 || pwrite_all(fd, &f, sizeof(f), 0) < 0)
+		return -EIO;
+	return elf_file_read_fd(fd, "small", ret, e);
+}
+
+/* A thousand entries may name the same string, which is copied for each. */
+static void name_that_no_path_could_be_is_damage(void)
+{
+	_cleanup_elf_ struct elf_file good = { 0 }, bad = { 0 };
+	struct volt_error e = { 0 };
+
+	CHECK_INT(needs_name_of(PATH_MAX - 1, &good, &e), 0);
+	CHECK_INT(strlen(good.needed.v[0]), PATH_MAX - 1);
+	CHECK_INT(needs_name_of(PATH_MAX, &bad, &e), -ENOEXEC);
+	CHECK_STR(e.msg, "'small' is a damaged ELF file");
+}
+
 int main(void)
 {
 	RUN(a_program_says_what_it_needs);
@@ -169,5 +223,6 @@ int main(void)
 	RUN(a_library_is_no_program);
 	RUN(a6_a_place_that_is_no_clean_path_is_refused);
 	RUN(the_cache_gives_paths_of_plain_builds);
+	RUN(name_that_no_path_could_be_is_damage);
 	return tap_done();
 }
