@@ -87,7 +87,7 @@ static int read_file(int dirfd, const char *name, const char *path,
 	n = nanos_release_expect(r, path, (uint64_t)st.st_size, e);
 	if (n < 0)
 		return n;
-	n = read_all(fd, nanos_file_max(path), &data, &size);
+	n = read_all(fd, (size_t)st.st_size, &data, &size); /* what grows is refused */
 	return n < 0 ? fail_code(e, n, "read '%s'", path)
 		     : nanos_release_add(r, path, data, size, e);
 }
