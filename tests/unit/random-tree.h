@@ -51,7 +51,8 @@ static const char *random_value(uint64_t *s, size_t n)
 static const char *const namespaces[] = { "user.", "trusted.", "security." };
 
 /* Some are common to many files, some long, some many. The tree keeps a copy. */
-static inline uint32_t random_xattrs(uint64_t *s, struct tree_arena *a, struct tree_xattr *x)
+static inline uint32_t random_xattrs(uint64_t *s, struct tree_arena *a,
+				     struct tree_xattr *x)
 {
 	uint32_t n = dice(s) % 3 ? 0 : (uint32_t)(1 + dice(s) % 6);
 	size_t budget = 60000;
@@ -107,7 +108,7 @@ static inline bool random_content(uint64_t *s, struct world *w, struct tree_entr
 }
 
 static inline bool random_entry(uint64_t *s, struct world *w, struct tree_arena *a,
-			 const char *path)
+				const char *path)
 {
 	static char target[4096];
 	struct tree_xattr x[6];

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "rootfs/nanos-disk.h"
-
 #include "rootfs-lib.h"
+#include "rootfs/nanos-disk.h"
 #include "tfs-write-lib.h"
 
 /* A release whose files are only sizes and a few bytes. */
@@ -86,8 +85,8 @@ static bool bootfs_has(const struct release *r, const char *path, char fill, siz
 	if (!fs || tfs_lookup(fs, path, false, &node, &e) < 0)
 		return false;
 	tfs_stat(fs, node, &st);
-	return st.size == size &&
-	       tfs_node_read(fs, node, size - 1, last, 2, &e) == 1 && last[0] == fill;
+	return st.size == size && tfs_node_read(fs, node, size - 1, last, 2, &e) == 1 &&
+	       last[0] == fill;
 }
 
 static void a_direct_disk_has_room_for_the_klog_and_no_bootfs(void)
@@ -152,7 +151,7 @@ static void uefi_finds_the_loader_on_a_fat_partition(void)
 	struct nanos_parts parts;
 	char image[300], out[300];
 	const char *argv[] = { "mcopy", "-n", "-i", image, "::/EFI/Boot/bootx64.efi",
-			       out,	NULL };
+			       out,     NULL };
 	_cleanup_free_ char *data = NULL;
 	size_t n = 0;
 
