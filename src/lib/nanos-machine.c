@@ -21,7 +21,8 @@ static int open_directory(struct volt_ctx *ctx, const char *name, struct volt_er
 	int r = machine_open(ctx_env(ctx), name, &m, e);
 
 	if (r == -ENOENT)
-		return fail(e, ENOENT, "there is neither a file nor a machine '%s'", name);
+		return fail(e, ENOENT, "there is neither a file nor a machine '%s'",
+			    name);
 	if (r < 0)
 		return r;
 	(void)snprintf(path, sizeof(path), "machines/%s", machine_id(m));
