@@ -10,9 +10,8 @@
 #include "image/platform.h"
 #include "image/transfer.h"
 #include "lib/internal.h"
+#include "net/user.h"
 #include "vm/spec.h"
-
-#define RESOLVER "10.0.2.3" /* of user networking */
 
 static int set_arch(struct spec *s, const struct image *img, struct volt_error *e)
 {
@@ -46,7 +45,7 @@ static int make_plan(struct volt_ctx *ctx, const struct spec *s, const struct im
 
 	if (r < 0)
 		return r;
-	if (s->network == NET_USER && strv_add(&servers, RESOLVER) < 0)
+	if (s->network == NET_USER && strv_add(&servers, NET_RESOLVER) < 0)
 		return fail_oom(e);
 	for (size_t i = 0; i < s->n_volumes; i++)
 		if (strv_add(&mounts, s->volumes[i].target) < 0)

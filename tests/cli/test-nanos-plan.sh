@@ -106,9 +106,25 @@ what_is_said_of_the_command_line_is_checked() {
 	one_line_error "'xml'"
 }
 
+a_config_of_ops_is_for_nanos_alone_and_errors_name_it_and_the_key() {
+	echo '{"Program": "x"}' >"$T/c.json"
+	run volt create -c "$T/c.json" busybox
+	status 125
+	one_line_error "'--config' cannot be used without '--guest nanos'"
+	run volt create --guest nanos -c "$T/c.json" busybox
+	status 125
+	one_line_error "'$T/c.json': 'Program' is not for volt: .*volt build --binary"
+	run volt create --guest nanos --config "$T/none.json" busybox
+	status 125
+	one_line_error "'$T/none.json'"
+	is "$(volt ps -aq)" ''
+}
+
 tap_run a_static_program_is_alone nginx_has_its_settings_pages_and_directories \
 	python_has_its_modules_and_what_they_need \
 	what_is_left_out_is_counted_by_rule_and_full_leaves_nothing_out \
 	the_same_wish_has_the_same_digest_and_arguments_do_not_count \
 	a_shell_is_refused_with_what_to_do a_program_that_is_not_there_is_refused \
-	an_applet_of_busybox_is_a_program what_is_said_of_the_command_line_is_checked
+	an_applet_of_busybox_is_a_program \
+	a_config_of_ops_is_for_nanos_alone_and_errors_name_it_and_the_key \
+	what_is_said_of_the_command_line_is_checked
