@@ -220,6 +220,8 @@ int main(void)
 	RUN(unknown_keys_and_wrong_types_are_refused_by_name);
 	RUN(restart_and_rm_exclude_each_other);
 	RUN(file_that_is_not_there_or_no_json_is_named);
-	(void)remove_tree_at(AT_FDCWD, dir);
+	closep(&at);
+	at = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	(void)remove_tree_at(at, path_base(dir));
 	return tap_done();
 }
