@@ -352,12 +352,15 @@ static int open_disk(const struct machine *m, const struct spec *s,
 	return 1;
 }
 
+/* Where its maker was killed. Another start may be as far: the lock comes later. */
 static int new_disk(const struct machine *m, const struct spec *s, struct volt_error *e)
 {
 	_cleanup_(nanos_disk_done) struct nanos_disk d = NANOS_DISK_INIT;
+	int r;
 
 	TRY(nanos_disk_plan(m->env, s, &d, e));
-	return nanos_disk_make(m, &d, e);
+	r = nanos_disk_make(m, &d, e);
+	return r == -EEXIST ? 0 : r;
 }
 
 int prepare_nanos(const struct machine *m, const struct spec *s, struct prepared *p,

@@ -245,11 +245,15 @@ static bool ended_by_signal(const char *text, int code)
 	static const char *const fates[] = { "   terminate\n", "   core dump\n",
 					     "   stop\n" };
 	const char *end = last_lines(text, LAST_LINES);
+	char older[32]; /* of 0.1.47, where there could have been a core */
 
-	for (size_t i = 0; i < ARRAY_SIZE(fates) && code > 0 && code < 65; i++)
+	if (code <= 0 || code > 64)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(fates); i++)
 		if (strstr(end, fates[i]))
 			return true;
-	return false;
+	(void)snprintf(older, sizeof(older), "signal %d (no core generated", code);
+	return strstr(end, older) != NULL;
 }
 
 static void refused(struct sup *s, const char *line)

@@ -248,6 +248,16 @@ a_base_that_is_gone_is_made_again_the_same() {
 	run volt rm -f kept
 }
 
+# As after a kill between the machine and its disk.
+a_disk_that_was_never_made_is_made_at_the_start() {
+	run volt create --name half --guest nanos static
+	rm "$(machine_dir half)"/disk.*
+	run volt start half
+	status 0
+	ok [ -f "$(machine_dir half)/disk.qcow2" ]
+	run volt rm -f half
+}
+
 a_base_that_would_be_another_is_refused() {
 	run volt create --name other --guest nanos --klib tls static
 	"$here/make-nanos-release" "$T/newer" newer
@@ -312,5 +322,6 @@ tap_run without_a_kernel_it_says_how_to_get_one \
 	stop_and_kill_press_the_button a_button_that_nobody_heard_is_pressed_again \
 	pause_restart_and_policies_are_as_for_others machines_of_one_image_share_a_base \
 	a_second_start_writes_nothing_but_state a_base_that_is_gone_is_made_again_the_same \
+	a_disk_that_was_never_made_is_made_at_the_start \
 	a_base_that_would_be_another_is_refused bases_go_with_their_image locks_pin_the_kernel \
 	a_unit_says_the_same_machine nothing_is_left

@@ -39,7 +39,7 @@ static bool is_there(struct world *w, const struct digest *k)
 	return fd >= 0;
 }
 
-static void a_base_is_made_once_and_read_only(void)
+static void a_base_is_made_once(void)
 {
 	_cleanup_world_ struct world w;
 	_cleanup_close_ int a = -1, b = -1;
@@ -51,10 +51,21 @@ static void a_base_is_made_once_and_read_only(void)
 	CHECK(fine(&w, a));
 	b = base(&w, &key);
 	CHECK(fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_ino == y.st_ino);
-	CHECK_INT(x.st_mode, S_IFREG | 0444);
-	CHECK_INT(fcntl(a, F_GETFL) & O_ACCMODE, O_RDONLY);
 	CHECK(is_there(&w, &key) && !is_there(&w, &other_key));
 	CHECK_INT(count_entries(&w.f, "rootfs"), 2); /* and the lock */
+}
+
+static void a_base_cannot_be_written(void)
+{
+	_cleanup_world_ struct world w;
+	_cleanup_close_ int a = -1;
+	struct stat st;
+
+	CHECK(world_make(&w));
+	a = base(&w, &key);
+	CHECK(fstat(a, &st) == 0);
+	CHECK_INT(st.st_mode, S_IFREG | 0444);
+	CHECK_INT(fcntl(a, F_GETFL) & O_ACCMODE, O_RDONLY);
 }
 
 static void a5_makers_of_one_base_all_succeed(void)
@@ -139,7 +150,8 @@ static void only_names_of_bases_are_opened(void)
 
 int main(void)
 {
-	RUN(a_base_is_made_once_and_read_only);
+	RUN(a_base_is_made_once);
+	RUN(a_base_cannot_be_written);
 	RUN(a5_makers_of_one_base_all_succeed);
 	RUN(bases_go_when_their_tree_is_evicted);
 	RUN(a_sweep_leaves_bases_of_trees_that_are_there);

@@ -210,9 +210,16 @@ little_memory_is_enough() {
 	status 4
 }
 
-boot_sector_and_uefi_boot_too() {
+a_boot_sector_boots_too() {
 	nanos --boot bios nanos exit 7
 	status 7
+}
+
+uefi_boots_too() {
+	if [ "${VOLT_TEST_NANOS##*/}" = 0.1.47 ]; then
+		skip 'the loader of 0.1.47 faults under OVMF'
+		return
+	fi
 	nanos --boot uefi nanos exit 6
 	status 6
 }
@@ -255,5 +262,5 @@ tap_run set_up words_environment_and_directory_are_as_asked statuses_are_the_pro
 	a_server_answers_through_a_published_port stop_leaves_time_to_clean_up_and_writes_last \
 	a_stop_right_after_the_start_is_heard what_it_writes_lasts_as_long_as_the_machine \
 	two_of_one_image_are_apart policies_start_it_again nothing_that_is_killed_harms_it \
-	a_paused_one_goes_on_later little_memory_is_enough boot_sector_and_uefi_boot_too \
+	a_paused_one_goes_on_later little_memory_is_enough a_boot_sector_boots_too uefi_boots_too \
 	klibs_are_loaded dynamic_programs_serve nothing_is_left
