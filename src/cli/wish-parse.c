@@ -122,11 +122,11 @@ static int volume_options(const char *text, bool *read_only, const char *word,
 static int volume_source(const char *host, const char *word, char **ret,
 			 struct volt_error *e)
 {
-	if (!strchr(host, '/') && host[0] != '.')
-		return fail(e, EINVAL,
-			    "volume '%s': '%s' is not a path; volumes by name do not "
-			    "exist, write ./%s for a directory here",
-			    word, host, host);
+	/* A volume's name, as podman has it. */
+	if (!strchr(host, '/') && host[0] != '.') {
+		*ret = strdup(host);
+		return *ret ? 0 : fail_oom(e);
+	}
 	*ret = realpath(host, NULL);
 	return *ret ? 0 : fail_errno(e, "volume '%s': '%s'", word, host);
 }

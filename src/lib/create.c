@@ -30,6 +30,7 @@
 #include "lib/internal.h"
 #include "rootfs/rootfs.h"
 #include "store/ref.h"
+#include "vm/nanos-volumes.h"
 #include "vm/prepare-nanos.h"
 #include "vm/prepare.h"
 #include "vm/qemu.h"
@@ -267,7 +268,11 @@ static int create(struct volt_ctx *ctx, struct spec *s, const json_t *options,
 		return r;
 	vm->resolved = clock_monotonic();
 	say_what_is_left_out(ctx, s);
-	r = make_root(ctx, s, &disk, e);
+	r = s->guest == GUEST_NANOS ? nanos_volumes_look(s, e) : 0;
+	if (r == 0)
+		r = make_root(ctx, s, &disk, e);
+	if (r == 0 && s->guest == GUEST_NANOS)
+		r = nanos_volumes_make(ctx_env(ctx), s, e);
 	if (r == 0)
 		r = replace_named(ctx, s, options, e);
 	return r < 0 ? r : make(ctx, s, img, &disk, &vm->m, e);

@@ -145,6 +145,8 @@ static void put_mounts(FILE *f, const struct unit *u)
 	(void)fputs("RequiresMountsFor=", f);
 	(void)unit_path(f, u->root);
 	for (size_t i = 0; i < u->spec->n_volumes; i++) {
+		if (volume_is_named(&u->spec->volumes[i]))
+			continue;
 		(void)fputc(' ', f);
 		(void)unit_path(f, u->spec->volumes[i].source);
 	}

@@ -109,7 +109,7 @@ static int find_users(struct volt_ctx *ctx, struct users *u, struct volt_error *
 		    machine_spec(m, &s, NULL) < 0)
 			continue;
 		for (size_t k = 0; r == 0 && k < s->n_volumes; k++)
-			if (s->volumes[k].source[0] != '/' &&
+			if (volume_is_named(&s->volumes[k]) &&
 			    add_user(u, s, s->volumes[k].source) < 0)
 				r = fail_oom(e);
 	}

@@ -21,6 +21,7 @@ void handover_done(struct handover *h)
 	pins_done(&h->pins);
 	profile_free(h->kvm);
 	profile_free(h->emulate);
+	volume_disks_done(&h->volumes);
 	*h = (struct handover)HANDOVER_INIT;
 }
 
@@ -63,11 +64,26 @@ static json_t *profile_to_json(const struct profile *p)
 		(json_int_t)p->capabilities);
 }
 
+static json_t *volumes_to_json(const struct volume_disks *d)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < d->n; i++)
+		if (json_array_append_new(a, json_pack("{s:i, s:b}", "fd", d->v[i].fd,
+						       "read_only", d->v[i].read_only)) <
+		    0) {
+			json_decref(a);
+			return NULL;
+		}
+	return a;
+}
+
 int handover_write(const struct handover *h, struct volt_error *e)
 {
 	json_auto_t *j = json_pack(
-		"{s:o, s:o, s:o}", "kernel", pins_kernel_to_json(&h->pins), "kvm",
-		profile_to_json(h->kvm), "emulate", profile_to_json(h->emulate));
+		"{s:o, s:o, s:o, s:o}", "kernel", pins_kernel_to_json(&h->pins), "kvm",
+		profile_to_json(h->kvm), "emulate", profile_to_json(h->emulate),
+		"volumes", volumes_to_json(&h->volumes));
 	_cleanup_free_ char *text = j ? json_text(j) : NULL;
 	_cleanup_close_ int fd = memfd_create("volt-handover", MFD_CLOEXEC);
 	int r;
@@ -141,11 +157,31 @@ static int get_profile(const json_t *j, const char *key, struct profile **ret,
 	return get_numbers(o, p, e);
 }
 
+static int get_volumes(const json_t *j, struct volume_disks *ret, struct volt_error *e)
+{
+	json_t *list = NULL, *item;
+	size_t i;
+
+	TRY(json_get_array(j, "volumes", &list, e));
+	if (json_array_size(list) > VOLUME_DISKS_MAX)
+		return fail(e, EBADMSG, "more than %d volumes", VOLUME_DISKS_MAX);
+	json_array_foreach(list, i, item) {
+		int64_t fd = -1;
+		bool read_only = false;
+
+		TRY(json_get_int(item, "fd", 0, INT32_MAX, &fd, e));
+		TRY(json_get_bool(item, "read_only", &read_only, e));
+		ret->v[ret->n++] = (struct volume_disk){ (int)fd, read_only };
+	}
+	return 0;
+}
+
 static int read_all_of(const json_t *j, struct handover *h, struct volt_error *e)
 {
 	TRY(pins_from_json(j, &h->pins, e));
 	TRY(get_profile(j, "kvm", &h->kvm, e));
-	return get_profile(j, "emulate", &h->emulate, e);
+	TRY(get_profile(j, "emulate", &h->emulate, e));
+	return get_volumes(j, &h->volumes, e);
 }
 
 int handover_read(int fd, struct handover *ret, struct volt_error *e)

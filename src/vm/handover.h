@@ -5,14 +5,16 @@
 
 #include "profile/profile.h"
 #include "vm/pins.h"
+#include "vm/volume-disks.h"
 
 /* What the process that starts a machine found in the store and the supervisor, which has
  * no store, works with for all its runs: so another version of a profile, built or removed
  * meanwhile, is none of a running machine's business. */
 struct handover {
-	struct pins pins;        /* the kernel's part */
-	struct profile *kvm;     /* NULL: not to be had, or not wanted */
-	struct profile *emulate; /* the same */
+	struct pins pins;            /* the kernel's part */
+	struct profile *kvm;         /* NULL: not to be had, or not wanted */
+	struct profile *emulate;     /* the same */
+	struct volume_disks volumes; /* those that are disks */
 };
 #define HANDOVER_INIT \
 	{             \
@@ -29,6 +31,6 @@ static inline struct profile *handover_profile(const struct handover *h, enum ac
 int handover_pin(struct handover *h, const struct profile *p);
 
 /* As a document in memory, read by handover_read() in a process that inherits it and what
- * the profiles hold open, at the same numbers. Returns its descriptor. */
+ * the profiles hold open, and the disks, at the same numbers. Returns its descriptor. */
 int handover_write(const struct handover *h, struct volt_error *e);
 int handover_read(int fd, struct handover *ret, struct volt_error *e);

@@ -37,4 +37,10 @@ int nanos_from_json(const json_t *j, struct spec *s, struct volt_error *e);
 int nanos_spec_check(const struct spec *s, struct volt_error *e);
 json_t *nanos_to_json(const struct spec_nanos *n);
 
+/* One item of "volumes", and what Nanos, or any other guest, cannot have of them: in
+ * spec-volume.c. */
+int spec_volume_parse(const json_t *j, struct spec_volume *v, struct volt_error *e);
+json_t *spec_volume_json(const struct spec_volume *v);
+int spec_volumes_check(const struct spec *s, struct volt_error *e);
+
 int labels_from_json(const json_t *o, struct strv *labels, struct volt_error *e);

@@ -37,7 +37,7 @@ struct starting {
 	}
 
 struct keep {
-	int v[16];
+	int v[16 + VOLUME_DISKS_MAX];
 	size_t n;
 };
 
@@ -91,6 +91,12 @@ static void keep_profile(struct keep *k, const struct profile *p)
 		k->v[k->n++] = p->lock;
 }
 
+static void keep_volumes(struct keep *k, const struct volume_disks *d)
+{
+	for (size_t i = 0; i < d->n; i++)
+		k->v[k->n++] = d->v[i].fd;
+}
+
 static int command_line(struct machine *m, const struct start_options *o,
 			const struct starting *s, struct strv *a, struct keep *k)
 {
@@ -108,6 +114,7 @@ static int command_line(struct machine *m, const struct start_options *o,
 	r = r ?: pass_fd(a, k, "handover", s->handover);
 	keep_profile(k, s->prepared.given.kvm);
 	keep_profile(k, s->prepared.given.emulate);
+	keep_volumes(k, &s->prepared.given.volumes);
 	r = r ?: strv_addf(a, "--abilities=%u", s->prepared.abilities);
 	r = r ?: strv_addf(a, "--rootfs=%lld", (long long)s->prepared.rootfs);
 	if (o->attach_stdin)

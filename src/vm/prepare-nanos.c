@@ -18,6 +18,7 @@
 #include "store/sha256.h"
 #include "vm/internal.h"
 #include "vm/machine-internal.h"
+#include "vm/nanos-volumes.h"
 
 #define DISK_NAME   "disk.qcow2"
 #define RECORD_NAME "disk.json"
@@ -59,6 +60,7 @@ struct making {
 	const struct spec *s;
 	struct nanos_kernel *kernel;
 	struct strv nameservers;
+	struct nanos_mounts mounts;
 	struct nanos_wish wish;
 	struct nanos_plan *plan;
 	struct nanos_klib klibs[KLIBS_MAX];
@@ -70,6 +72,7 @@ static void making_done(struct making *k)
 	nanos_plan_free(k->plan);
 	nanos_kernel_free(k->kernel);
 	strv_done(&k->nameservers);
+	nanos_mounts_done(&k->mounts);
 	while (k->n_klibs > 0)
 		closep(&k->klibs[--k->n_klibs].fd);
 }
@@ -86,12 +89,16 @@ static int make_wish(struct making *k, struct volt_error *e)
 	/* Every machine's network is the same inside. */
 	if (s->network == NET_USER && strv_add(&k->nameservers, NET_RESOLVER) < 0)
 		return fail_oom(e);
+	TRY(nanos_mounts_make(s, &k->mounts, e));
 	k->wish = (struct nanos_wish){ .args = &s->process.args,
 				       .env = &s->process.env,
 				       .cwd = s->process.cwd,
 				       .full = s->nanos.full,
 				       .arch = s->arch,
 				       .hostname = s->hostname,
+				       .mount_points = &k->mounts.points,
+				       .links = k->mounts.links,
+				       .n_links = k->mounts.n_links,
 				       .nameservers = &k->nameservers };
 	return 0;
 }
@@ -192,7 +199,7 @@ static int put(json_t *j, const char *key, json_t *value)
 }
 
 /* What is volt's stands over what was wished; only the network may be another. */
-static json_t *more_attributes(const struct spec *s)
+static json_t *more_attributes(const struct spec *s, const struct nanos_mounts *m)
 {
 	json_t *j =
 		s->nanos.attributes ? json_deep_copy(s->nanos.attributes) : json_object();
@@ -206,6 +213,8 @@ static json_t *more_attributes(const struct spec *s)
 		bad |= put(j, "klibs", json_string("bootfs"));
 	if (s->read_only)
 		bad |= put(j, "readonly_rootfs", json_true());
+	if (m->attribute)
+		bad |= json_object_set(j, "mounts", m->attribute);
 	if (bad) {
 		json_decref(j);
 		return NULL;
@@ -218,10 +227,11 @@ int nanos_disk_plan(const struct vm_env *env, const struct spec *s,
 {
 	_cleanup_(making_done) struct making k = { .env = env, .s = s };
 	_cleanup_(nanos_disk_done) struct nanos_disk d = NANOS_DISK_INIT;
-	json_auto_t *more = more_attributes(s);
+	json_auto_t *more = NULL;
 
 	TRY(nanos_find_kernel(env, s, &k.kernel, e));
 	TRY(make_wish(&k, e));
+	more = more_attributes(s, &k.mounts);
 	TRY(make_plan(&k, e));
 	TRY(open_klibs(&k, e));
 	TRY(open_base(&k, &d, e));
@@ -383,5 +393,5 @@ int prepare_nanos(const struct machine *m, const struct spec *s, struct prepared
 	p->given.pins.kernel_image = k->digest;
 	if (s->nanos.boot == BOOT_DIRECT)
 		p->kernel = TAKE_FD(k->kernel);
-	return 0;
+	return nanos_volumes_open(m, s, &p->given.volumes, e);
 }

@@ -468,7 +468,7 @@ static void add_share(struct builder *b, const struct qemu_share *s)
 		add_fsdev(b, s);
 		j = device(b, "virtio-9p");
 		set(j, "fsdev", json_string(s->tag));
-		set(j, "mount_tag", json_string(s->tag));
+		set(j, "mount_tag", json_string(*s->mount ? s->mount : s->tag));
 	}
 	add_json(b, "-device", j);
 }

@@ -12,6 +12,7 @@
 #include "profile/machine.h"
 #include "profile/profile.h"
 #include "vm/disk.h"
+#include "vm/volume-disks.h"
 
 /* What a QEMU is started with. Everything it opens is handed to it as a descriptor or stands
  * in its jail, so it needs no access to any path but its own program and firmware, and no
@@ -34,13 +35,14 @@ struct qemu_uefi {
 };
 
 struct qemu_share {
-	char tag[24]; /* "v0", "v1", … */
-	int fd;       /* virtiofsd's socket, or the directory for 9p */
+	char tag[24];   /* "v0", "v1", … */
+	char mount[24]; /* what the guest calls it; "": the same */
+	int fd;         /* virtiofsd's socket, or the directory for 9p */
 	bool virtiofs;
 	bool read_only;
 };
 
-#define QEMU_DISKS_MAX 2
+#define QEMU_DISKS_MAX (2 + VOLUME_DISKS_MAX)
 #define QEMU_FDS_MAX   64
 
 struct qemu_config {

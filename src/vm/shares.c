@@ -85,7 +85,14 @@ static int open_source(const struct spec_volume *v, struct share *ret,
 			    v->source);
 	ret->file = S_ISREG(st.st_mode);
 	ret->read_only = v->read_only;
+	ret->volume = v;
 	return 0;
+}
+
+/* The others of a Nanos guest are disks. */
+static bool is_shared(const struct spec *s, const struct spec_volume *v)
+{
+	return s->guest != GUEST_NANOS || (!volume_is_named(v) && !v->read_only);
 }
 
 int shares_check(const struct spec *s, struct volt_error *e)
@@ -95,7 +102,8 @@ int shares_check(const struct spec *s, struct volt_error *e)
 	for (size_t i = 0; i < s->n_volumes && r == 0; i++) {
 		struct share share = { .tree = -1 };
 
-		r = open_source(&s->volumes[i], &share, e);
+		if (!volume_is_named(&s->volumes[i]))
+			r = open_source(&s->volumes[i], &share, e);
 		closep(&share.tree);
 	}
 	return r;
@@ -223,10 +231,14 @@ static int open_sources(const struct spec *spec, struct shares *ret, bool *ret_c
 	ret->v = calloc(spec->n_volumes + 1, sizeof(*ret->v));
 	if (!ret->v)
 		return fail_oom(e);
-	for (; ret->n < spec->n_volumes; ret->n++) {
+	for (size_t i = 0; i < spec->n_volumes; i++) {
 		struct share *share = &ret->v[ret->n];
 
-		TRY(open_source(&spec->volumes[ret->n], share, e));
+		if (!is_shared(spec, &spec->volumes[i]))
+			continue;
+		TRY(open_source(&spec->volumes[i], share, e));
+		share->number = i;
+		ret->n++;
 		*ret_confined |= share->file || share->read_only;
 	}
 	return 0;
@@ -250,7 +262,7 @@ int shares_open(const struct spec *spec, int runtime, struct shares *ret,
 			r = confine(ret, i);
 		if (r < 0)
 			return fail_code(e, r, "confine volume '%s'",
-					 spec->volumes[i].source);
+					 ret->v[i].volume->source);
 	}
 	return 0;
 }
@@ -432,6 +444,9 @@ int shares_serve(struct shares *s, const struct shares_with *w, struct qemu_shar
 		v[i].fd = -1;
 	for (size_t i = 0; i < s->n && r == 0; i++) {
 		(void)snprintf(v[i].tag, sizeof(v[i].tag), "v%zu", i);
+		if (w->numbers)
+			(void)snprintf(v[i].mount, sizeof(v[i].mount), "%zu",
+				       s->v[i].number);
 		v[i].virtiofs = s->by_virtiofs;
 		v[i].read_only = s->v[i].read_only;
 		r = s->by_virtiofs ? start_virtiofsd(&s->v[i], w, &v[i], e)

@@ -14,7 +14,9 @@
 
 /* A machine's volumes on the host's side: what is shown to the guest, and by whom. */
 struct share {
-	int tree; /* the directory that is shown, read-only where the volume is */
+	const struct spec_volume *volume; /* borrowed */
+	int tree;      /* the directory that is shown, read-only where the volume is */
+	size_t number; /* among the machine's volumes */
 	bool read_only;
 	bool file; /* it holds one file, named FILE_IN_SHARE, and nothing else */
 	sd_event_source *server; /* tells of its virtiofsd's end, while there is one */
@@ -51,6 +53,7 @@ struct shares_with {
 	int errors;             /* stderr of what is started */
 	struct undo *undo;      /* the processes are added to it */
 	sd_event *ev;
+	bool numbers;                   /* tags are numbers, as Nanos wants them */
 	sd_event_child_handler_t ended; /* a virtiofsd has, by itself */
 	void *data;
 };

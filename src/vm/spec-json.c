@@ -79,11 +79,7 @@ static json_t *volumes_json(const struct spec *s)
 	json_t *a = json_array();
 
 	for (size_t i = 0; i < s->n_volumes; i++) {
-		const struct spec_volume *v = &s->volumes[i];
-		json_t *o = json_pack("{s:s, s:s, s:b}", "source", v->source, "target",
-				      v->target, "read_only", v->read_only);
-
-		if (json_array_append_new(a, o) < 0) {
+		if (json_array_append_new(a, spec_volume_json(&s->volumes[i])) < 0) {
 			json_decref(a);
 			return NULL;
 		}

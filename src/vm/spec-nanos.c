@@ -221,10 +221,6 @@ int nanos_spec_check(const struct spec *s, struct volt_error *e)
 			"tmpfs '%s': Nanos mounts none: without it the path is on the "
 			"machine's own disk, which can be written",
 			s->tmpfs[0].target);
-	if (s->n_volumes)
-		return fail(e, ENOTSUP,
-			    "volume '%s': this version of volt gives Nanos guests none",
-			    s->volumes[0].target);
 	if (s->stop_signal && strcmp(signal_name(s->stop_signal), "SIGTERM") != 0)
 		return fail(
 			e, ENOTSUP,

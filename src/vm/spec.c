@@ -323,7 +323,6 @@ static int check_target(const struct spec *s, const char *target, struct volt_er
 
 static int parse_volumes(const json_t *j, struct spec *s, struct volt_error *e)
 {
-	static const char *const known[] = { "source", "target", "read_only", NULL };
 	json_t *list = NULL, *item;
 	size_t i;
 
@@ -336,16 +335,10 @@ static int parse_volumes(const json_t *j, struct spec *s, struct volt_error *e)
 	json_array_foreach(list, i, item) {
 		struct spec_volume *v = &s->volumes[s->n_volumes++];
 
-		TRY(json_only(item, "volume", known, e));
-		TRY(spec_get_text(item, "source", &v->source, e));
-		TRY(spec_get_text(item, "target", &v->target, e));
-		TRY(json_get_bool(item, "read_only", &v->read_only, e));
-		if (!v->source || v->source[0] != '/' || strlen(v->source) >= 4096)
-			return fail(e, EINVAL, "volume source '%.200s' must be absolute",
-				    v->source ? v->source : "");
+		TRY(spec_volume_parse(item, v, e));
 		TRY(check_target(s, v->target, e));
 	}
-	return 0;
+	return spec_volumes_check(s, e);
 }
 
 static int parse_tmpfs(const json_t *j, struct spec *s, struct volt_error *e)

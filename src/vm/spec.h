@@ -61,9 +61,10 @@ struct spec_nanos {
 };
 
 struct spec_volume {
-	char *source; /* absolute path on the host */
+	char *source; /* absolute path on the host, or a volume's name */
 	char *target; /* absolute and clean, not "/" */
 	bool read_only;
+	bool file; /* Nanos: the source was a single file when the machine was made */
 };
 
 struct spec_tmpfs {
@@ -127,6 +128,7 @@ enum spec_form {
 
 int spec_parse(const json_t *j, enum spec_form form, struct spec **ret,
 	       struct volt_error *e);
+bool volume_is_named(const struct spec_volume *v);
 json_t *spec_to_json(const struct spec *s); /* NULL: out of memory */
 void spec_free(struct spec *s);
 DEFINE_CLEANUP(struct spec *, spec_free)

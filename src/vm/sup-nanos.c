@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "guest/kernel.h"
 #include "rootfs/nanos-klog.h"
 #include "rootfs/overlay.h"
 #include "rootfs/tfs-read.h"
@@ -163,20 +164,53 @@ static int choose_machine(const struct sup *s, struct qemu_config *q,
 {
 	const struct profile *p = s->run.profile;
 	/* rng and balloon besides */
-	const struct qemu_size size = { .n_devices = q->n_disks + (q->link ? 1 : 0) + 2,
+	const struct qemu_size size = { .n_devices = q->n_disks + q->n_shares +
+						     (q->link ? 1 : 0) + 2,
 					.cpus = s->spec->cpus,
 					.memory = s->spec->memory };
 
 	if (s->spec->nanos.boot == BOOT_DIRECT)
-		return qemu_nanos_machine(p, false, &size, &q->machine, e);
+		return qemu_nanos_machine(p, q->n_shares > 0, &size, &q->machine, e);
 	q->machine = machine_row_find(p->arch->name, s->spec->nanos.boot == BOOT_UEFI
 							     ? MACHINE_NANOS_UEFI
 							     : MACHINE_NANOS_BIOS);
 	return q->machine ? 0 : fail(e, ENOTSUP, "Nanos guests are for x86_64 only");
 }
 
+static void add_volumes(const struct volume_disks *d, struct qemu_config *q)
+{
+	static const char *const serials[VOLUME_DISKS_MAX] = {
+		"volume0",  "volume1",  "volume2",  "volume3",  "volume4",  "volume5",
+		"volume6",  "volume7",  "volume8",  "volume9",  "volume10", "volume11",
+		"volume12", "volume13", "volume14", "volume15",
+	};
+
+	for (size_t i = 0; i < d->n; i++)
+		q->disks[q->n_disks++] =
+			(struct qemu_disk){ serials[i], d->v[i].fd, d->v[i].read_only };
+}
+
+/* Directories that it writes to: by 9p alone, which needs PCI. */
+static int serve_nanos(struct sup *s, const struct channels *c, struct qemu_config *q,
+		       struct qemu_share **shares, struct volt_error *e)
+{
+	const struct shares_with with = { .profile = s->run.profile,
+					  .abilities = KERNEL_9P,
+					  .runtime = s->runtime,
+					  .errors = c->theirs[CHANNEL_ERRORS],
+					  .undo = &s->st.undo,
+					  .ev = s->ev,
+					  .numbers = true };
+
+	TRY(shares_serve(&s->shares, &with, shares, e));
+	q->shares = *shares;
+	q->n_shares = s->shares.n;
+	return 0;
+}
+
 static int start_nanos(struct sup *s, const struct channels *c, struct volt_error *e)
 {
+	struct qemu_share *shares = NULL;
 	const struct qemu_disk base = { "base", s->o->root_fd, true };
 	struct qemu_config q = run_config(s, c);
 	struct qemu_uefi uefi = { -1, -1, .tpm = -1 };
@@ -187,13 +221,18 @@ static int start_nanos(struct sup *s, const struct channels *c, struct volt_erro
 	q.kernel = s->o->kernel_fd;
 	q.disks[q.n_disks++] =
 		(struct qemu_disk){ "root", s->o->upper_fd, false, DISK_QCOW2, &base };
+	add_volumes(&s->given.volumes, &q);
+	q.n_shares = s->shares.n;
 	TRY(choose_machine(s, &q, e));
 	if (s->spec->nanos.boot == BOOT_UEFI) {
 		TRY(run_firmware(s, &uefi.code, &uefi.vars, e));
 		q.uefi = &uefi;
 	}
 	s->run.klog_before = read_klog(s, &before) ? fingerprint(&before) : 0;
-	r = run_spawn(s, c, &q, e);
+	r = serve_nanos(s, c, &q, &shares, e);
+	if (r == 0)
+		r = run_spawn(s, c, &q, e);
+	shares_served(&s->shares, shares);
 	closep(&uefi.code);
 	closep(&uefi.vars);
 	return r;

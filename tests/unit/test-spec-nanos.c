@@ -82,6 +82,27 @@ static void what_one_program_cannot_have_is_refused_with_the_reason(void)
 	CHECK(refused("\"disk\":{\"path\":\"/d\"}", EINVAL, "guest 'disk' only"));
 }
 
+#define V(source, target) "{\"source\":\"" source "\",\"target\":\"" target "\"}"
+
+static void volumes_that_nanos_cannot_mount_are_refused(void)
+{
+	_cleanup_(spec_freep) struct spec *s = NULL;
+
+	CHECK(wish("\"volumes\":[" V("data", "/d") "," V("/h", "/e") "]", &s) == 0);
+	CHECK(volume_is_named(&s->volumes[0]) && !volume_is_named(&s->volumes[1]));
+	CHECK(refused("\"volumes\":[" V("a", "/d") "," V("a", "/e") "]", EINVAL,
+		      "volume 'a' is mounted twice"));
+	CHECK(refused("\"volumes\":[" V("a", "/d") "," V("b", "/d/e") "]", EINVAL,
+		      "'/d/e' is inside of '/d', which is a volume"));
+	CHECK(refused("\"volumes\":[" V("a", "/.volt/0") "]", EINVAL,
+		      "mount point '/.volt/0' is volt's"));
+	CHECK(refused("\"volumes\":[" V("a", "/d:ro") "]", EINVAL, "has a ':'"));
+	CHECK(refused("\"volumes\":[" V("a/b", "/d") "]", EINVAL, "must be absolute"));
+	CHECK(refused("\"volumes\":[" V("..", "/d") "]", EINVAL, "volume name '..'"));
+	CHECK(refused("\"volumes\":[" V("a23456789012345678901234567890xy", "/d") "]",
+		      EINVAL, "has 32 bytes"));
+}
+
 static void other_guests_have_no_nanos(void)
 {
 	static const char text[] = "{\"image\":{\"ref\":\"x\"},\"nanos\":{}}";
@@ -155,6 +176,7 @@ int main(void)
 	RUN(defaults_are_those_of_nanos);
 	RUN(what_is_wished_survives);
 	RUN(what_one_program_cannot_have_is_refused_with_the_reason);
+	RUN(volumes_that_nanos_cannot_mount_are_refused);
 	RUN(other_guests_have_no_nanos);
 	RUN(members_of_nanos_are_checked);
 	RUN(attributes_that_are_volt_s_are_refused_with_what_to_use);
