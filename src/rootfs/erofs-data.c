@@ -50,7 +50,8 @@ int erofs_data_write(const struct erofs_image *m, int fd, struct volt_error *e)
 				     .place = find_place,
 				     .open = open_content,
 				     .data = m,
-				     .from_store = true };
+				     .from_store = true,
+				     .sync_soon = true };
 	const struct mover_room room = { .large = m->large_start,
 					 .huge = m->huge_start,
 					 .end = m->end };

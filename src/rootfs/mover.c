@@ -56,7 +56,8 @@ struct mover {
 /* So that the sync at the end has little left to wait for. */
 static void begin_writeback(const struct mover *v, off_t at, uint64_t size)
 {
-	(void)sync_file_range(v->j->fd, at, (off_t)size, SYNC_FILE_RANGE_WRITE);
+	if (v->j->sync_soon)
+		(void)sync_file_range(v->j->fd, at, (off_t)size, SYNC_FILE_RANGE_WRITE);
 }
 
 static int flush(struct mover *v, struct volt_error *e)

@@ -35,6 +35,7 @@ struct mover_job {
 	int (*open)(const void *data, uint32_t entry, struct volt_error *e);
 	const void *data;
 	bool from_store; /* contents are objects of the store */
+	bool sync_soon;  /* the caller waits for the disk: let it begin meanwhile */
 };
 
 /* A content that is shorter or longer than the tree says is -EBADMSG. Every error names
