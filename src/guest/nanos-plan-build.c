@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/error.h"
+#include "base/path.h"
 #include "guest/nanos-plan-internal.h"
 #include "image/layer-path.h"
 #include "image/tree-builder.h"
@@ -50,6 +51,76 @@ static int add_chosen(const struct build *b)
 		if (b->c->left[i] == NANOS_IN)
 			r = add_entry(b, i, first);
 	return r;
+}
+
+/* A link in directory @dir that leads to @file. */
+static int link_into(const struct build *b, const char *dir, const char *file)
+{
+	_cleanup_free_ char *at = NULL, *to = NULL;
+	struct tree_entry link = { .mode = S_IFLNK | 0777, .hardlink = TREE_NONE };
+
+	if (asprintf(&at, "%s/%s", dir, path_base(file)) < 0)
+		at = NULL;
+	if (asprintf(&to, "/%s", file) < 0)
+		to = NULL;
+	if (!at || !to)
+		return fail_oom(b->e);
+	link.path = at;
+	link.target = to;
+	link.size = strlen(to);
+	return tree_builder_add(b->b, &link, b->e);
+}
+
+/* A directory in place of a link to one: what is there is linked name by name. */
+static int make_directory_of_link(const struct build *b, const char *path)
+{
+	const struct tree *t = b->c->t;
+	struct tree_entry dir = { .path = path,
+				  .mode = S_IFDIR | 0755,
+				  .hardlink = TREE_NONE };
+	uint32_t from;
+	int r = tree_resolve(t, path, NULL, &from);
+
+	if (r == 0)
+		r = S_ISDIR(t->v[from].mode) ? tree_builder_add(b->b, &dir, b->e)
+					     : -ENOTDIR;
+	if (r < 0)
+		return fail_code(b->e, r, "directory '/%s' of the loader", path);
+	for (uint32_t i = from + 1; i < tree_subtree_end(t, from) && r == 0;
+	     i = tree_subtree_end(t, i))
+		if (tree_builder_find(b->b, t->v[i].path))
+			r = link_into(b, path, t->v[i].path);
+	return r;
+}
+
+/* Nanos 0.1.47 follows no link on its way to a program's loader, and many images have /lib64
+ * as one: that path becomes one of directories, with a copy of the file at its end (of names
+ * of one file that kernel complains on the console). */
+static int add_loader(const struct build *b)
+{
+	const struct nanos_choice *c = b->c;
+	const char *loader = c->closure.n > 0 ? c->closure.v[0].file.interpreter : NULL;
+	const struct tree_entry *there;
+	struct tree_entry copy;
+	char path[PATH_MAX], link[PATH_MAX];
+	uint32_t file;
+	size_t end;
+	int r;
+
+	if (!loader || tree_resolve(c->t, loader, NULL, &file) < 0)
+		return 0;
+	r = layer_path_clean(loader, path, b->e);
+	while (r == 0 && tree_builder_obstacle(b->b, path, &end)) {
+		(void)snprintf(link, sizeof(link), "%.*s", (int)end, path);
+		r = make_directory_of_link(b, link);
+	}
+	there = r < 0 ? NULL : tree_builder_find(b->b, path);
+	if (!there || !S_ISLNK(there->mode))
+		return r;
+	copy = c->t->v[file];
+	copy.path = path;
+	copy.hardlink = TREE_NONE;
+	return tree_builder_add(b->b, &copy, b->e);
 }
 
 /* Where an absolute path is, the links above its last name followed. */
@@ -253,8 +324,8 @@ int nanos_build(struct nanos_choice *c, struct volt_error *e)
 	c->p->made = calloc(MADE_MAX, sizeof(*c->p->made));
 	if (!c->p->made)
 		return fail_oom(e);
-	if ((r = add_chosen(&b)) < 0 || (r = add_files(&b)) < 0 ||
-	    (r = add_directories(&b)) < 0)
+	if ((r = add_chosen(&b)) < 0 || (r = add_loader(&b)) < 0 ||
+	    (r = add_files(&b)) < 0 || (r = add_directories(&b)) < 0)
 		return r;
 	return tree_builder_finish(builder, NULL, &c->p->tree, e);
 }

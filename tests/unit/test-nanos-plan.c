@@ -135,6 +135,29 @@ static void name_with_a_slash_is_relative_to_the_working_directory(void)
 	CHECK_STR(nanos_plan_program(t.p), "/srv/app/bin/tool");
 }
 
+/* Older kernels follow no link there. */
+static void path_of_the_loader_has_no_links(void)
+{
+	_cleanup_plan_ struct plan t;
+	const struct tree_entry *loader;
+
+	CHECK(plan_open(&t, "/tool"));
+	CHECK(add_copy(&t, "tool", 0755, FAKE_QEMU_ELF));
+	CHECK(add_symlink(&t, "lib", "usr/lib"));
+	CHECK(add_symlink(&t, "usr/lib/ld-volt.so.1", "real/ld.so"));
+	CHECK(add_copy(&t, "usr/lib/real/ld.so", 0755, FAKE_ONE));
+	CHECK(add_copy(&t, "usr/lib/libone.so.1", 0644, FAKE_ONE));
+	CHECK_INT(make(&t), 0);
+	CHECK(in(&t, "lib") && S_ISDIR(in(&t, "lib")->mode));
+	loader = in(&t, "lib/ld-volt.so.1");
+	CHECK(loader && S_ISREG(loader->mode) && loader->hardlink == TREE_NONE);
+	CHECK(in(&t, "usr/lib/real/ld.so") &&
+	      in(&t, "usr/lib/real/ld.so")->hardlink == TREE_NONE);
+	CHECK(in(&t, "lib/libone.so.1"));
+	CHECK_STR(in(&t, "lib/libone.so.1")->target, "/usr/lib/libone.so.1");
+	CHECK_STR(in(&t, "lib/real")->target, "/usr/lib/real");
+}
+
 static void loader_and_libraries_that_are_missing_are_named(void)
 {
 	_cleanup_plan_ struct plan a, b;
@@ -511,6 +534,7 @@ int main(void)
 {
 	RUN(program_is_found_on_path_and_through_links);
 	RUN(name_with_a_slash_is_relative_to_the_working_directory);
+	RUN(path_of_the_loader_has_no_links);
 	RUN(loader_and_libraries_that_are_missing_are_named);
 	RUN(scripts_and_shells_are_refused_with_what_to_name_instead);
 	RUN(what_is_no_program_is_refused_with_the_reason);

@@ -235,10 +235,6 @@ klibs_are_loaded() {
 }
 
 dynamic_programs_serve() {
-	if [ "${VOLT_TEST_NANOS##*/}" = 0.1.47 ]; then
-		skip '0.1.47 does not follow the link to the loader'
-		return
-	fi
 	load redis python nginx
 	free_port
 	run volt run -d --name redis -m 512m -p "$port:6379" --guest nanos redis
