@@ -34,6 +34,7 @@
 #include "vm/prepare-nanos.h"
 #include "vm/prepare.h"
 #include "vm/qemu.h"
+#include "vm/signals.h"
 
 int transport_from(const json_t *options, struct image_transport *t, struct volt_error *e)
 {

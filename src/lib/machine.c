@@ -12,6 +12,7 @@
 #include "vm/attach.h"
 #include "vm/logs.h"
 #include "vm/prepare.h"
+#include "vm/signals.h"
 
 int volt_machine_open(struct volt_ctx *ctx, const char *name, struct volt_machine **ret,
 		      struct volt_error *e)

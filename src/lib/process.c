@@ -13,6 +13,7 @@
 #include "base/strv.h"
 #include "image/image.h"
 #include "lib/internal.h"
+#include "vm/signals.h"
 
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 

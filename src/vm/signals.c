@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
+#include "vm/signals.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "vm/spec.h"
+#include "base/macro.h"
 
 /* Linux on every architecture volt runs guests of numbers these alike, mips apart; the
  * numbers are the host's and init translates nothing. */

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "vm/signals.h"
 #include "vm/spec.h"
 
 #define IMPOSSIBLE "no arguments of volt run say that: "

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "vm/internal.h"
+#include "vm/signals.h"
 #include "vm/spec.h"
 
 /* jansson's "steal" functions free the value also when they fail, and treat NULL as a

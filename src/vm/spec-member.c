@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "vm/internal.h"
+#include "vm/signals.h"
 
 #define STRINGS_MAX (2u << 20) /* Linux refuses more of them together */
 

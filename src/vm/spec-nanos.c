@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/path.h"
 #include "vm/internal.h"
+#include "vm/signals.h"
 
 /* The kernel gives a program 30 s to obey SIGTERM, and then syncs. */
 #define STOP_TIMEOUT   35

@@ -137,11 +137,6 @@ DEFINE_CLEANUP(struct spec *, spec_free)
  * -ENOTSUP, with a message, for what only another caller of the library can have wished. */
 int spec_args(const struct spec *s, struct strv *ret, struct volt_error *e);
 
-/* "SIGTERM", "TERM", "term", "15"; names come back with "SIG". -EINVAL; NULL. Every signal
- * that can be parsed has a name. */
-int signal_parse(const char *text, int *ret);
-const char *signal_name(int number);
-
 const char *spec_restart_text(enum restart_policy p);
 const char *spec_accel_text(enum accel a);
 const char *spec_guest_text(enum guest_kind g);

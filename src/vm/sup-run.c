@@ -30,6 +30,7 @@
 #include "vm/config.h"
 #include "vm/internal.h"
 #include "vm/jail.h"
+#include "vm/signals.h"
 #include "vm/sup.h"
 
 /* Generous: twenty machines on two emulating cores boot one after the other, in effect. */

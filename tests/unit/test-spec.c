@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "tap.h"
+#include "vm/signals.h"
 #include "vm/spec.h"
 
 static struct volt_error e;
