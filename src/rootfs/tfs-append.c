@@ -73,7 +73,8 @@ static int make_patch(int fd, uint64_t end, const struct tfs_encoder *record,
 		tfs_put_byte(&all, 0);
 	if (all.failed)
 		return fail_oom(e);
-	*ret = (struct tfs_patch){ .at = at, .data = TAKE_PTR(all.v), .size = all.n };
+	*ret = (struct tfs_patch){ .at = at, .size = all.n };
+	ret->data = TAKE_PTR(all.v);
 	return 0;
 }
 
