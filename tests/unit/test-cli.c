@@ -240,7 +240,7 @@ static void volumes_are_refused_with_the_reason(void)
 		const char *word, *why;
 	} bad[] = {
 		{ "/tmp", "not HOST:GUEST" },  { ":/x", "not HOST:GUEST" },
-		{ "/tmp:", "not HOST:GUEST" }, { "name:/x", "not a path" },
+		{ "/tmp:", "not HOST:GUEST" }, { "./no:/x", "No such file" },
 		{ "/tmp:x", "absolute" },      { "/tmp:/x:Z", "option 'Z'" },
 		{ "/tmp:/x:ro,rw", "one of" }, { "/no/such:/x", "No such file" },
 	};

@@ -154,6 +154,7 @@ static const struct sample {
 	{ "authfile", { NULL }, true },
 	{ "boot", { "direct", "bios", "uefi" }, false, true },
 	{ "cidfile", { NULL }, true },
+	{ "config", { NULL }, true }, /* other options in a file */
 	{ "cpus", { "1", "3", "4.0" } },
 	{ "creds", { NULL }, true },
 	{ "disk-format", { "raw", "qcow2" }, false, true },
