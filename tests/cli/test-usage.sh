@@ -138,7 +138,7 @@ bad_values_are_refused_with_the_value_and_the_reason() {
 		--arch vax
 		--name ../up
 		--name -x
-		-v relative:/x
+		-v ./relative:/x
 		-v /tmp:relative
 		-v /tmp:/x:sideways
 		-v /no/such/dir:/x
