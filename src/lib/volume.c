@@ -3,10 +3,14 @@
 #include "rootfs/volume.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/json.h"
+#include "base/lock.h"
+#include "base/path.h"
 #include "base/strv.h"
 #include "lib/internal.h"
 
@@ -76,6 +80,27 @@ int volt_volume_inspect(struct volt_ctx *ctx, const char *name, char **ret,
 
 /* --- removing --- */
 
+/* Under machines/lock, which making a machine takes, too: what nobody names then is named
+ * by nobody until it is gone, and a machine that is made later finds it missing and makes it
+ * anew. No machine goes while it is held either, so one that cannot be read is damaged, and
+ * may name any volume.
+ *
+ * Opening machines as other verbs do may finish what a dead supervisor left, which takes that
+ * lock. So here their files are read and nothing else. */
+static int machines_lock(struct volt_ctx *ctx, int *ret_dir, struct volt_error *e)
+{
+	_cleanup_close_ int dir = mkdir_beneath(ctx->rootfd, "machines", 0700);
+	int lock;
+
+	if (dir < 0)
+		return fail_code(e, dir, "open 'machines'");
+	lock = lock_open(dir, "lock", LOCK_EXCLUSIVE, true);
+	if (lock < 0)
+		return fail_code(e, lock, "lock 'machines'");
+	*ret_dir = TAKE_FD(dir);
+	return lock;
+}
+
 /* Which machines name which volumes: pairs of a machine's id and a volume's name. */
 struct users {
 	struct strv ids, names, volumes;
@@ -96,23 +121,44 @@ static int add_user(struct users *u, const struct spec *s, const char *volume)
 	return r ?: strv_add(&u->volumes, volume);
 }
 
-static int find_users(struct volt_ctx *ctx, struct users *u, struct volt_error *e)
+static int add_machine(int machines, const char *id, struct users *u,
+		       struct volt_error *e)
 {
-	_cleanup_(machine_list_done) struct machine_list l = { 0 };
-	int r = machine_list(ctx_env(ctx), &l, e);
+	_cleanup_(spec_freep) struct spec *s = NULL;
+	char path[DIGEST_HEX_SIZE + 16];
+	json_auto_t *j = NULL;
+	int r;
 
-	for (size_t i = 0; r == 0 && i < l.n; i++) {
-		_cleanup_(machine_closep) struct machine *m = NULL;
-		const struct spec *s;
+	(void)snprintf(path, sizeof(path), "%.64s/machine.json", id);
+	r = json_read_at(machines, path, &j, e);
+	if (r == 0)
+		r = spec_parse(j, SPEC_STORED, &s, e);
+	if (r < 0) /* not -ENOENT, which is said of volumes */
+		return fail_in(e, r == -ENOENT ? -EBADMSG : r,
+			       "no volume is removed while machine '%.12s', which may "
+			       "use it, cannot be read",
+			       id);
+	for (size_t i = 0; r == 0 && i < s->n_volumes; i++)
+		if (volume_is_named(&s->volumes[i]))
+			r = add_user(u, s, s->volumes[i].source);
+	return r < 0 ? fail_oom(e) : 0;
+}
 
-		if (machine_open(ctx_env(ctx), l.v[i].id, &m, NULL) < 0 ||
-		    machine_spec(m, &s, NULL) < 0)
-			continue;
-		for (size_t k = 0; r == 0 && k < s->n_volumes; k++)
-			if (volume_is_named(&s->volumes[k]) &&
-			    add_user(u, s, s->volumes[k].source) < 0)
-				r = fail_oom(e);
+static int find_users(int machines, struct users *u, struct volt_error *e)
+{
+	_cleanup_closedir_ DIR *d = NULL;
+	int r = dir_stream(machines, &d);
+
+	if (r < 0)
+		return fail_code(e, r, "list machines");
+	for (const struct dirent *de; r == 0 && (de = dir_next(d));) {
+		struct digest id;
+
+		if (digest_parse(de->d_name, &id) == 0)
+			r = add_machine(machines, de->d_name, u, e);
 	}
+	if (r == 0 && errno)
+		r = fail_errno(e, "list machines");
 	return r;
 }
 
@@ -143,33 +189,59 @@ static int remove_users(struct volt_ctx *ctx, const struct users *u, const char 
 	return r;
 }
 
-int volt_volume_remove(struct volt_ctx *ctx, const char *name, bool force,
-		       struct volt_error *e)
+static int remove_unused(struct volt_ctx *ctx, const char *name, struct volt_error *e)
 {
 	_cleanup_(users_done) struct users u = { 0 };
+	_cleanup_close_ int machines = -1, lock = machines_lock(ctx, &machines, e);
 	size_t first;
-	int r = find_users(ctx, &u, e);
+	int r = lock < 0 ? lock : find_users(machines, &u, e);
 
 	if (r < 0)
 		return r;
 	first = user_of(&u, name, 0);
-	if (first < u.volumes.n && !force)
+	if (first < u.volumes.n)
 		return fail(e, EBUSY, "volume '%s' is what machine '%s' uses", name,
 			    u.names.v[first]);
-	r = remove_users(ctx, &u, name, e);
-	return r < 0 ? r : volume_remove(ctx->rootfd, name, e);
+	return volume_remove(ctx->rootfd, name, e);
+}
+
+static int list_users(struct volt_ctx *ctx, struct users *u, struct volt_error *e)
+{
+	_cleanup_close_ int machines = -1, lock = machines_lock(ctx, &machines, e);
+
+	return lock < 0 ? lock : find_users(machines, u, e);
+}
+
+/* To remove a machine takes the lock. */
+static int remove_its_machines(struct volt_ctx *ctx, const char *name,
+			       struct volt_error *e)
+{
+	_cleanup_(users_done) struct users u = { 0 };
+	int r = list_users(ctx, &u, e);
+
+	return r < 0 ? r : remove_users(ctx, &u, name, e);
+}
+
+int volt_volume_remove(struct volt_ctx *ctx, const char *name, bool force,
+		       struct volt_error *e)
+{
+	int r = force ? remove_its_machines(ctx, name, e) : 0;
+
+	return r < 0 ? r : remove_unused(ctx, name, e);
 }
 
 int volt_volume_prune(struct volt_ctx *ctx, char **ret, struct volt_error *e)
 {
 	_cleanup_(volume_list_done) struct volume_list l = { 0 };
 	_cleanup_(users_done) struct users u = { 0 };
+	_cleanup_close_ int machines = -1, lock = machines_lock(ctx, &machines, e);
 	json_auto_t *gone = json_array();
 	int r;
 
-	if ((r = volume_list(ctx->rootfd, &ctx->log, &l, e)) < 0 ||
-	    (r = find_users(ctx, &u, e)) < 0)
+	if ((r = lock) < 0 || (r = find_users(machines, &u, e)) < 0 ||
+	    (r = volume_list(ctx->rootfd, &ctx->log, &l, e)) < 0)
 		return r;
+	r = 0;
 	for (size_t i = 0; r == 0 && i < l.n; i++) {
 		if (user_of(&u, l.v[i].name, 0) < u.volumes.n)
 			continue;

@@ -142,6 +142,26 @@ completion_knows_volumes() {
 	run volt volume rm data
 }
 
+while_a_machine_cannot_be_read_nothing_is_removed() {
+	local id damage verb
+	id=$(printf 'ab%.0s' {1..32})
+	volt volume create data >"$T/name"
+	mkdir -p "$VOLT_ROOT/machines/$id"
+	for damage in '' '{' '{"version":1}'; do
+		[ -z "$damage" ] || echo "$damage" >"$VOLT_ROOT/machines/$id/machine.json"
+		for verb in 'rm data' 'rm -f data' 'prune -f'; do
+			# shellcheck disable=SC2086
+			run volt volume $verb
+			one_line_error "no volume is removed while machine '${id:0:12}', which may use it, cannot be read: "
+			stdout ''
+			is "$(volt volume ls -q)" data "after $verb"
+		done
+	done
+	rm -r "$VOLT_ROOT/machines/$id"
+	run volt volume rm data
+	status 0
+}
+
 # crash N HOW COMMAND…: at its call N it is killed (or fails). False: it has no such call.
 crash() {
 	local n=$1 how=$2
@@ -248,6 +268,7 @@ tap_run create_says_the_name_and_ls_shows_it \
 	rm_has_podman_s_statuses \
 	what_is_no_volume_is_left_out_with_a_word_and_can_be_removed \
 	prune_removes_all_that_nobody_uses \
+	while_a_machine_cannot_be_read_nothing_is_removed \
 	completion_knows_volumes \
 	making_a_volume_survives_being_killed_at_any_call \
 	removing_a_volume_survives_being_killed_at_any_call \
