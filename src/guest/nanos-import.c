@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/io.h"
@@ -29,33 +31,92 @@
 
 /* Releases below ~/.ops */
 
-/* Nobody else may choose what is imported unasked. */
-static int open_ops(const char *ops)
+/* Nobody else may choose what is imported unasked: why that could be; NULL: it could not. */
+static const char *doubt(const struct stat *st)
+{
+	if (S_ISLNK(st->st_mode))
+		return "is a link";
+	if (st->st_uid != geteuid() && st->st_uid != 0)
+		return "belongs to somebody else";
+	return st->st_mode & (S_IWGRP | S_IWOTH) ? "can be written by others" : NULL;
+}
+
+static const char *doubt_at(int dirfd, const char *name)
+{
+	struct stat st;
+
+	return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? "cannot be looked at"
+								  : doubt(&st);
+}
+
+/* -EPERM with *@ret_doubt. */
+static int open_ops(const char *ops, const char **ret_doubt)
 {
 	_cleanup_close_ int fd = open(ops, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
-	return st.st_uid == geteuid() || st.st_uid == 0 ? TAKE_FD(fd) : -EPERM;
+	*ret_doubt = doubt(&st);
+	return *ret_doubt ? -EPERM : TAKE_FD(fd);
 }
 
-static bool has_release(int dirfd, const char *name)
+/* Of all that is directly in directory @name; @what gets the path of that. */
+static const char *doubt_within(int dirfd, const char *name, char what[static PATH_MAX])
+{
+	_cleanup_close_ int fd = open_beneath(dirfd, name, O_RDONLY | O_DIRECTORY, 0);
+	_cleanup_closedir_ DIR *d = NULL;
+	const char *why;
+	struct dirent *de;
+
+	(void)snprintf(what, PATH_MAX, "%s", name);
+	if (fd == -ENOENT)
+		return NULL;
+	why = doubt_at(dirfd, name);
+	if (!why && (fd < 0 || dir_stream(fd, &d) < 0))
+		why = "cannot be read";
+	while (!why && (de = dir_next(d))) {
+		(void)snprintf(what, PATH_MAX, "%s/%s", name, de->d_name);
+		why = doubt_at(fd, de->d_name);
+	}
+	return why;
+}
+
+static bool has_kernel(int dirfd, const char *name)
 {
 	_cleanup_close_ int fd = open_within(dirfd, name, O_RDONLY | O_DIRECTORY);
 
 	return fd >= 0 && faccessat(fd, NANOS_KERNEL, R_OK, 0) == 0;
 }
 
-static bool read_latest(int dirfd, char ret[static LATEST_MAX])
+static bool has_release(const struct kernels *ks, int dirfd, const char *name)
+{
+	char what[PATH_MAX], klibs[PATH_MAX];
+	const char *why;
+
+	if (!has_kernel(dirfd, name))
+		return false;
+	(void)snprintf(klibs, sizeof(klibs), "%s/" NANOS_KLIBS, name);
+	why = doubt_within(dirfd, name, what);
+	if (!why)
+		why = doubt_within(dirfd, klibs, what);
+	if (why)
+		log_line(ks->log, 4,
+			 "the release in '%s/%s' is not imported unasked: '%s/%s' %s",
+			 ks->ops, name, ks->ops, what, why);
+	return !why;
+}
+
+static bool read_latest(const struct kernels *ks, int dirfd, char ret[static LATEST_MAX])
 {
 	_cleanup_free_ char *text = NULL;
 
-	if (read_file_at(dirfd, LATEST, LATEST_MAX - 1, &text, NULL) < 0)
+	if (doubt_at(dirfd, LATEST) ||
+	    read_file_at(dirfd, LATEST, LATEST_MAX - 1, &text, NULL) < 0)
 		return false;
 	text[strcspn(text, " \t\r\n")] = 0;
 	(void)snprintf(ret, LATEST_MAX, "%s", text);
-	return name_is_valid(ret) && has_release(dirfd, ret);
+	return name_is_valid(ret) && has_release(ks, dirfd, ret);
 }
 
 /* Those for another architecture end in "-arm". */
@@ -68,33 +129,35 @@ static bool is_newer(const char *name, const char *than)
 }
 
 /* What ops names as the newest; else the highest number; else that of the night. */
-static bool find_newest(int dirfd, char ret[static LATEST_MAX])
+static bool find_newest(const struct kernels *ks, int dirfd, char ret[static LATEST_MAX])
 {
 	_cleanup_closedir_ DIR *d = NULL;
 	struct dirent *de;
 
-	if (read_latest(dirfd, ret))
+	if (read_latest(ks, dirfd, ret))
 		return true;
 	ret[0] = 0;
 	if (dir_stream(dirfd, &d) < 0)
 		return false;
 	while ((de = dir_next(d)))
 		if (is_newer(de->d_name, ret) && name_is_valid(de->d_name) &&
-		    has_release(dirfd, de->d_name))
+		    has_release(ks, dirfd, de->d_name))
 			(void)snprintf(ret, LATEST_MAX, "%s", de->d_name);
-	if (!ret[0] && has_release(dirfd, "nightly"))
+	if (!ret[0] && has_release(ks, dirfd, "nightly"))
 		(void)snprintf(ret, LATEST_MAX, "nightly");
 	return ret[0] != 0;
 }
 
 int nanos_ops_find(const struct kernels *ks, char **ret, struct volt_error *e)
 {
-	_cleanup_close_ int fd = ks->ops ? open_ops(ks->ops) : -ENOENT;
+	const char *why = NULL;
+	_cleanup_close_ int fd = ks->ops ? open_ops(ks->ops, &why) : -ENOENT;
 	char name[LATEST_MAX];
 
-	if (fd == -EPERM)
-		return fail(e, EPERM, "'%s' belongs to somebody else", ks->ops);
-	if (fd < 0 || !find_newest(fd, name))
+	if (why)
+		return fail(e, EPERM, "'%s' %s: what is below it is not imported unasked",
+			    ks->ops, why);
+	if (fd < 0 || !find_newest(ks, fd, name))
 		return fail(
 			e, ENOENT,
 			"no Nanos kernel yet, nor one that ops has%s%s%s; 'volt kernel "

@@ -6,6 +6,7 @@
 # shellcheck source=tests/lib/nanos.sh
 . "$(dirname "$0")/../lib/nanos.sh"
 
+umask 022
 export HOME=$T/home
 unset OPS_HOME
 commit=0123456789abcdef0123456789abcdef01234567
@@ -144,6 +145,44 @@ the_newest_that_ops_has_is_found() {
 	fi
 }
 
+# The newer of two releases has something that others could choose.
+what_others_could_choose_is_not_imported_unasked() {
+	local ops=$HOME/.ops new=$HOME/.ops/0.1.10 file
+	start_anew
+	release "$ops/0.1.9" 9
+	for file in . kernel.img boot.img klibs klibs/tls; do
+		rm -rf "$new"
+		release "$new" 10
+		chmod g+w "$new/$file"
+		imported nanos-0.1.9
+		stderr_like "the release in '$new' is not imported unasked: '$new(/$file)?' can be written by others\$"
+		chmod g-w,o+w "$new/$file"
+		imported nanos-0.1.9
+	done
+	rm -rf "$new"
+	release "$T/linked" 10
+	mkdir "$new"
+	ln -s "$T/linked/kernel.img" "$new/kernel.img"
+	imported nanos-0.1.9
+	stderr_like "'$new/kernel.img' is a link\$"
+	rm -rf "$new"
+	release "$new" 10
+	echo 0.1.9 >"$ops/latest.txt"
+	chmod o+w "$ops/latest.txt"
+	imported nanos-0.1.10
+	chmod g+w "$ops"
+	refused "'$ops' can be written by others: what is below it is not imported unasked\$"
+	chmod g-w "$ops"
+	if [ "$(id -u)" = 0 ]; then
+		chown 4321 "$new/klibs/tls"
+		rm "$ops/latest.txt"
+		imported nanos-0.1.9
+		stderr_like "'$new/klibs/tls' belongs to somebody else\$"
+	fi
+	# Whoever names it has chosen.
+	imported nanos-0.1.10 "$new"
+}
+
 # broken FILE COMMAND…: that output of COMMAND in place of FILE is refused, with $why.
 broken() {
 	rm -rf "$T/broken"
@@ -251,7 +290,8 @@ options_that_mean_nothing_here_are_refused() {
 tap_run a_directory_becomes_a_kernel_with_its_loaders_and_klibs an_archive_is_the_same_release \
 	a_release_without_loaders_or_klibs_is_taken a_version_that_no_name_tells_is_the_commit \
 	other_contents_of_a_version_are_refused_until_they_have_a_name \
-	the_newest_that_ops_has_is_found what_is_no_part_of_a_release_is_refused_by_name \
+	the_newest_that_ops_has_is_found what_others_could_choose_is_not_imported_unasked \
+	what_is_no_part_of_a_release_is_refused_by_name \
 	links_out_of_a_directory_are_refused_and_others_followed \
 	kernels_of_other_guests_are_refused_by_name each_kind_of_guest_has_a_default \
 	doctor_says_which_kernel_a_guest_would_get options_that_mean_nothing_here_are_refused
