@@ -4,6 +4,18 @@
 
 #include "guest/nanos-plan-internal.h"
 
+/* Of one that is there twice the last counts, for the plan and for the guest. */
+const char *nanos_env(const struct nanos_wish *w, const char *name)
+{
+	const char *ret = NULL;
+	size_t n = strlen(name);
+
+	strv_foreach(v, w->env->v)
+		if (strncmp(*v, name, n) == 0 && (*v)[n] == '=')
+			ret = *v + n + 1;
+	return ret;
+}
+
 static json_t *environment(const struct nanos_wish *w)
 {
 	json_t *j = json_object();
@@ -14,7 +26,7 @@ static json_t *environment(const struct nanos_wish *w)
 
 		if (n > 0 && (*v)[n] &&
 		    (!name ||
-		     json_object_set_new(j, name, json_string(*v + n + 1)) < 0)) {
+		     json_object_set_new(j, name, json_string(nanos_env(w, name))) < 0)) {
 			json_decref(j);
 			return NULL;
 		}

@@ -3,6 +3,7 @@
  * The tree of a Nanos machine: what was chosen of the image, and what a container's engine
  * would make in it (resolver, hosts, host name, mount points). Nothing is taken from the host.
  */
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -16,7 +17,8 @@
 #include "image/tree-builder.h"
 #include "store/sha256.h"
 
-#define MADE_MAX 16u
+/* Of add_files(): resolver, hosts, two of the host name, passwd, group and nsswitch.conf. */
+#define MADE_MAX 7u
 
 struct build {
 	struct nanos_choice *c;
@@ -195,10 +197,9 @@ static int add_made(const struct build *b, const char *path, char *text)
 	char at[PATH_MAX];
 	int r;
 
-	if (!text || p->n_made == MADE_MAX) {
-		free(text);
+	if (!text)
 		return fail_oom(b->e);
-	}
+	assert(p->n_made < MADE_MAX);
 	p->n_made++;
 	made->text = text;
 	made->path = strdup(path);

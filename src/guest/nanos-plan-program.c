@@ -18,16 +18,6 @@
 
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-const char *nanos_env(const struct nanos_wish *w, const char *name)
-{
-	size_t n = strlen(name);
-
-	strv_foreach(v, w->env->v)
-		if (strncmp(*v, name, n) == 0 && (*v)[n] == '=')
-			return *v + n + 1;
-	return NULL;
-}
-
 int nanos_resolve(const struct nanos_choice *c, const char *path,
 		  const struct tree_walk *walk, uint32_t *ret)
 {

@@ -19,6 +19,7 @@
 
 #include "base/error.h"
 #include "base/io.h"
+#include "base/json.h"
 #include "guest/nanos-plan-internal.h"
 #include "image/layer.h"
 #include "store/sha256.h"
@@ -215,13 +216,11 @@ static json_t *texts(const struct strv *list)
 {
 	json_t *j = json_array();
 
-	strv_foreach(word, list->v) {
-		json_t *text = json_string(*word);
-
-		/* Names in an image are any bytes. */
-		if (json_array_append_new(j, text ? text : json_string("?")) < 0)
-			break;
-	}
+	strv_foreach(word, list->v) /* names in an image are any bytes */
+		if (json_array_append_new(j, json_bytes(*word, strlen(*word))) < 0) {
+			json_decref(j);
+			return NULL;
+		}
 	return j;
 }
 

@@ -39,6 +39,7 @@ static const struct {
 	{ "mounts", "use 'volumes'" },
 	{ "readonly_rootfs", "use 'read_only'" },
 	{ "debug_exit", "volt always sets it, for the exit status" },
+	{ "idle_on_exit", "the machine would never end" },
 	{ "children", "it is the file system itself" },
 	{ "boot", "use 'boot' of 'nanos'" },
 };

@@ -56,6 +56,7 @@ what_one_program_cannot_have_is_refused_with_the_reason() {
 	refused 'stop signal SIGQUIT: .*power button' --stop-signal QUIT static
 	refused "x86_64 only, not 'arm64'" --arch arm64 static
 	refused "'debug_exit' is volt's: volt always sets it" --nanos debug_exit static
+	refused "'idle_on_exit' is volt's: the machine would never end" --nanos idle_on_exit static
 	refused "'environment' is volt's: use 'env'" --nanos environment.A=b static
 	refused "'x' is no object" --nanos x=1 --nanos x.y=2 static
 	refused "klib '../x' is not a valid name" --klib ../x static
@@ -310,6 +311,46 @@ a_unit_says_the_same_machine() {
 	run volt rm u
 }
 
+# Does process $1 wait for the lock of machines/, or has it ended?
+waits_or_ended() {
+	grep -q -- "-> .*:$(stat -c %i "$VOLT_ROOT/machines/lock") " /proc/locks || ! alive "$1"
+}
+# Holds that lock, as who makes a machine does, until there is a file go.
+hold_machines() {
+	rm -f "$T/held" "$T/go"
+	python3 - "$VOLT_ROOT/machines/lock" "$T/held" "$T/go" <<'EOF' &
+import fcntl, os, struct, sys, time
+lock = open(sys.argv[1], 'r+')
+fcntl.fcntl(lock, fcntl.F_OFD_SETLKW, struct.pack('hhqqi4x', fcntl.F_WRLCK, 0, 0, 0, 0))
+open(sys.argv[2], 'w').close()
+while not os.path.exists(sys.argv[3]):
+    time.sleep(0.05)
+EOF
+	wait_for 60 [ -e "$T/held" ]
+}
+
+a_machine_that_is_made_meanwhile_keeps_its_volume() {
+	local dir verb pid
+	for verb in 'prune -f' 'rm data'; do
+		run volt create --name keeper --guest nanos -v data:/data static
+		status 0
+		dir=$(machine_dir keeper)
+		mv "$dir" "$T/unmade"
+		hold_machines
+		# shellcheck disable=SC2086
+		"$VOLT" volume $verb >"$T/out" 2>"$T/err" &
+		pid=$!
+		wait_for 60 waits_or_ended "$pid"
+		mv "$T/unmade" "$dir"
+		touch "$T/go"
+		wait
+		is "$(volt volume ls -q)" data "after $verb"
+		run volt rm keeper
+		run volt volume rm data
+		status 0
+	done
+}
+
 load static
 tap_run without_a_kernel_it_says_how_to_get_one \
 	what_one_program_cannot_have_is_refused_with_the_reason \
@@ -324,4 +365,5 @@ tap_run without_a_kernel_it_says_how_to_get_one \
 	a_second_start_writes_nothing_but_state a_base_that_is_gone_is_made_again_the_same \
 	a_disk_that_was_never_made_is_made_at_the_start \
 	a_base_that_would_be_another_is_refused bases_go_with_their_image locks_pin_the_kernel \
-	a_unit_says_the_same_machine nothing_is_left
+	a_unit_says_the_same_machine a_machine_that_is_made_meanwhile_keeps_its_volume \
+	nothing_is_left

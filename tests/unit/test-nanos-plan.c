@@ -530,8 +530,72 @@ static void record_of_a_machine_has_what_its_program_is_told(void)
 	CHECK(json_equal(j, wanted));
 }
 
+static void of_doubled_variables_the_last_counts_for_plan_and_guest(void)
+{
+	_cleanup_plan_ struct plan t;
+	json_auto_t *j = NULL;
+
+	CHECK(plan_open(&t, "tool") && add_program(&t, "usr/bin/tool"));
+	CHECK(add_copy(&t, "opt/bin/tool", 0755, FAKE_QEMU_ELF));
+	CHECK(strv_add(&t.env, "PATHS=/nowhere") == 0 &&
+	      strv_add(&t.env, "PATH=/opt/bin") == 0);
+	CHECK_INT(make(&t), 0);
+	CHECK_STR(nanos_plan_program(t.p), "/opt/bin/tool");
+	j = nanos_plan_attributes(&t.wish, t.p, NULL);
+	CHECK_STR(json_string_value(
+			  json_object_get(json_object_get(j, "environment"), "PATH")),
+		  "/opt/bin");
+}
+
+static bool has_text(const json_t *list, const char *text)
+{
+	json_t *item;
+	size_t i;
+
+	json_array_foreach((json_t *)list, i, item)
+		if (strcmp(json_string_value(item), text) == 0)
+			return true;
+	return false;
+}
+
+static void names_that_are_not_utf_8_are_shown_escaped(void)
+{
+	_cleanup_plan_ struct plan t;
+	json_auto_t *j = NULL;
+
+	CHECK(plan_open(&t, "tool") && add_program(&t, "usr/bin/tool"));
+	CHECK(add_text(&t, "srv/caf\xe9", 0644, "latin"));
+	CHECK(add_text(&t, "srv/caf\xc3\xa9", 0644, "utf"));
+	CHECK_INT(make(&t), 0);
+	j = nanos_plan_json(t.p, true);
+	CHECK(has_text(json_object_get(j, "files"), "/srv/caf\\xe9"));
+	CHECK(has_text(json_object_get(j, "files"), "/srv/caf\xc3\xa9"));
+}
+
+/* As many files as are ever made. */
+static void all_files_that_are_made_fit(void)
+{
+	static const char *const made[] = {
+		"etc/resolv.conf",          "etc/hosts",  "etc/hostname",
+		"proc/sys/kernel/hostname", "etc/passwd", "etc/group",
+		"etc/nsswitch.conf"
+	};
+	_cleanup_plan_ struct plan t;
+
+	CHECK(plan_open(&t, "tool") && add_program(&t, "usr/bin/tool"));
+	CHECK(strv_add(&t.servers, "10.0.2.3") == 0);
+	t.wish.nameservers = &t.servers;
+	t.wish.hostname = "me";
+	CHECK_INT(make(&t), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(made); i++)
+		CHECK(in(&t, made[i]));
+}
+
 int main(void)
 {
+	RUN(of_doubled_variables_the_last_counts_for_plan_and_guest);
+	RUN(names_that_are_not_utf_8_are_shown_escaped);
+	RUN(all_files_that_are_made_fit);
 	RUN(program_is_found_on_path_and_through_links);
 	RUN(name_with_a_slash_is_relative_to_the_working_directory);
 	RUN(path_of_the_loader_has_no_links);

@@ -128,10 +128,10 @@ static void members_of_nanos_are_checked(void)
 
 static void attributes_that_are_volt_s_are_refused_with_what_to_use(void)
 {
-	static const char *const own[] = { "program", "arguments",  "environment",
-					   "cwd",     "klibs",      "mounts",
-					   "boot",    "debug_exit", "readonly_rootfs",
-					   "children" };
+	static const char *const own[] = { "program",  "arguments",   "environment",
+					   "cwd",      "klibs",       "mounts",
+					   "boot",     "debug_exit",  "readonly_rootfs",
+					   "children", "idle_on_exit" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(own); i++) {
 		char text[128], word[64];
