@@ -27,6 +27,12 @@ set_up() {
 	status 0
 }
 
+# no_9p: on 0.1.47 rules with a share are skipped, which makes the machine a q35.
+no_9p() {
+	[ "${VOLT_TEST_NANOS##*/}" = 0.1.47 ] &&
+		skip '0.1.47 hangs on q35 entered from qboot, which 9p needs'
+}
+
 # Two machines one after the other, the first of them stopped while it waits.
 what_is_written_to_a_named_volume_is_there_for_the_next_machine() {
 	run volt run -d --name one --guest nanos -v data:/data guest write:/data/a=first \
@@ -115,6 +121,7 @@ a_single_file_is_at_its_path() {
 }
 
 a_directory_is_shared_for_writing() {
+	no_9p && return
 	mkdir -p "$T/shared"
 	echo -n host >"$T/shared/in"
 	nanos -v "$T/shared:/shared" guest read:/shared/in write:/shared/out=guest \
@@ -128,6 +135,7 @@ a_directory_is_shared_for_writing() {
 }
 
 all_kinds_go_together() {
+	no_9p && return
 	nanos -v data:/data -v "$T/shared:/shared" -v "$T/config:/config:ro" \
 		-v "$T/alone:/alone:ro" guest write:/data/a=1 read:/data/a read:/shared/out \
 		read:/config/link read:/alone
