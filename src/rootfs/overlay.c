@@ -29,6 +29,7 @@
 #define CLUSTER      (1u << CLUSTER_BITS)
 #define L2_ENTRIES   (CLUSTER / 8)
 #define PER_BLOCK    (CLUSTER / 2) /* refcounts of 16 bits */
+#define TOO_LARGE    "the changes to the disk are too large"
 
 enum {
 	HEADER_AT,
@@ -77,8 +78,8 @@ static int check_wish(const struct overlay_wish *w, uint64_t *ret_clusters,
 		if (p->size > 0)
 			n += (p->at + p->size - 1) / CLUSTER - p->at / CLUSTER + 1;
 	}
-	if (n > PER_BLOCK / 2)
-		return fail(e, EINVAL, "the changes to the disk are too large");
+	if (n > PER_BLOCK)
+		return fail(e, EINVAL, TOO_LARGE);
 	*ret_clusters = n;
 	return 0;
 }
@@ -98,6 +99,8 @@ static int find_touched(struct making *m, struct volt_error *e)
 	for (size_t i = 0; i < m->w->n_patches; i++) {
 		const struct tfs_patch *p = &m->w->patches[i];
 
+		if (p->size == 0)
+			continue;
 		for (uint64_t at = p->at / CLUSTER * CLUSTER; at < p->at + p->size;
 		     at += CLUSTER)
 			m->touched[n++] = at / CLUSTER;
@@ -120,7 +123,7 @@ static uint64_t data_at(const struct making *m)
 	return l2_at(m) + m->n_l2;
 }
 
-static void plan(struct making *m)
+static int plan(struct making *m, struct volt_error *e)
 {
 	const uint64_t per_l2 = (uint64_t)CLUSTER * L2_ENTRIES;
 
@@ -129,6 +132,7 @@ static void plan(struct making *m)
 	for (size_t i = 0; i < m->n; i++)
 		m->n_l2 += i == 0 ||
 			   m->touched[i] / L2_ENTRIES != m->touched[i - 1] / L2_ENTRIES;
+	return data_at(m) + m->n <= PER_BLOCK ? 0 : fail(e, EINVAL, TOO_LARGE);
 }
 
 static int write_at(const struct making *m, const void *data, size_t size,
@@ -264,8 +268,7 @@ int overlay_make(int dirfd, const char *name, const struct overlay_wish *w,
 	if (!path_is_name(name) || strlen(name) + strlen(".tmp") > NAME_MAX)
 		return fail(e, EINVAL, "disk name '%s' is no file name", name);
 	r = find_touched(&m, e);
-	if (r < 0)
-		return r;
-	plan(&m);
-	return make_as(&m, dirfd, name, e);
+	if (r >= 0)
+		r = plan(&m, e);
+	return r < 0 ? r : make_as(&m, dirfd, name, e);
 }

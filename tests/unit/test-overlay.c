@@ -173,6 +173,42 @@ static void what_qemu_writes_is_read(void)
 	CHECK(reads_back(&d));
 }
 
+static void an_empty_patch_changes_nothing(void)
+{
+	uint8_t a[1] = { 0 };
+	const struct tfs_patch p[] = {
+		{ .at = CLUSTER + 512, .data = a },
+		{ .at = 2 * CLUSTER + 512, .data = a },
+	};
+	_cleanup_disks_ struct disks d;
+	struct stat st;
+
+	CHECK(disks_open(&d, SIZE));
+	CHECK(make(&d, SIZE, p, ARRAY_SIZE(p)));
+	CHECK(reads_back(&d) && fstat(d.fd, &st) == 0);
+	CHECK_INT(st.st_size, 4 * CLUSTER);
+}
+
+/* Each in the reach of another L2 table, which needs a cluster, too. */
+static void more_clusters_than_can_be_counted_are_refused(void)
+{
+	const size_t n = 16384;
+	_cleanup_free_ struct tfs_patch *p = calloc(n, sizeof(*p));
+	struct overlay_wish w = { .size = 16384ull << 29, .patches = p, .n_patches = n };
+	uint8_t a[512] = { 0 };
+	_cleanup_disks_ struct disks d;
+
+	CHECK(p && disks_open(&d, SIZE));
+	for (size_t i = 0; i < n; i++)
+		p[i] = (struct tfs_patch){ .at = (uint64_t)i << 29,
+					   .data = a,
+					   .size = 512 };
+	w.base = d.base;
+	CHECK_INT(overlay_make(d.f.root, "disk", &w, &d.f.e), -EINVAL);
+	CHECK_STR(d.f.e.msg, "the changes to the disk are too large");
+	CHECK(faccessat(d.f.root, "disk", F_OK, 0) < 0);
+}
+
 static void a_name_that_is_there_stays(void)
 {
 	_cleanup_disks_ struct disks d;
@@ -323,6 +359,8 @@ int main(void)
 	RUN(patches_and_base_are_read_back);
 	RUN(an_overlay_may_be_longer_than_its_base);
 	RUN(what_qemu_writes_is_read);
+	RUN(an_empty_patch_changes_nothing);
+	RUN(more_clusters_than_can_be_counted_are_refused);
 	RUN(a_name_that_is_there_stays);
 	RUN(what_a_crash_left_is_removed);
 	RUN(patches_outside_of_the_disk_are_refused);
