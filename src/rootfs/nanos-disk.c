@@ -25,11 +25,11 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "image/tree-builder.h"
+#include "rootfs/nanos-klog.h"
 #include "rootfs/nanos-private.h"
 #include "rootfs/tfs-private.h"
 
 #define BLOCK         4096u
-#define KLOG_SIZE     4096u
 #define BOOTFS_SIZE   (12ull << 20)
 #define BOOT_IMG_MAX  (16u << 20)
 #define BOOT_FILE_MAX (1ull << 30)
@@ -54,11 +54,6 @@ struct disk {
 	struct partition table[PARTITIONS];
 	unsigned int n;
 };
-
-static uint64_t align(uint64_t n, uint64_t unit)
-{
-	return (n + unit - 1) / unit * unit;
-}
 
 static int size_of(int fd, const char *what, uint64_t max, uint64_t *ret,
 		   struct volt_error *e)
@@ -93,25 +88,31 @@ static int add_partition(struct disk *d, uint8_t type, uint64_t at, uint64_t siz
 }
 
 /* boot.img without its first sector, which comes last. */
+static int copy_boot_img(struct disk *d, struct volt_error *e)
+{
+	int r = size_of(d->in->boot_img, "the release's boot.img", BOOT_IMG_MAX,
+			&d->boot_size, e);
+
+	if (r < 0)
+		return r;
+	if (d->boot_size <= TFS_SECTOR)
+		return fail(e, EBADMSG, "boot.img has %llu bytes: too short",
+			    (unsigned long long)d->boot_size);
+	r = copy_bytes(d->in->boot_img, TFS_SECTOR, d->fd, TFS_SECTOR,
+		       d->boot_size - TFS_SECTOR);
+	return r < 0 ? fail_code(e, r, "copy boot.img") : 0;
+}
+
 static int write_boot_code(struct disk *d, struct volt_error *e)
 {
 	int r;
 
 	d->boot_size = TFS_SECTOR;
-	if (d->in->boot == NANOS_BIOS) {
-		r = size_of(d->in->boot_img, "the release's boot.img", BOOT_IMG_MAX,
-			    &d->boot_size, e);
-		if (r >= 0 && d->boot_size <= TFS_SECTOR)
-			r = fail(e, EBADMSG, "boot.img has %llu bytes: too short",
-				 (unsigned long long)d->boot_size);
-		if (r >= 0)
-			r = copy_bytes(d->in->boot_img, TFS_SECTOR, d->fd, TFS_SECTOR,
-				       d->boot_size - TFS_SECTOR);
-		if (r < 0)
-			return e->msg[0] ? r : fail_code(e, r, "copy boot.img");
-	}
-	d->at.klog = align(d->boot_size, BLOCK);
-	d->end = d->at.klog + KLOG_SIZE;
+	r = d->in->boot == NANOS_BIOS ? copy_boot_img(d, e) : 0;
+	if (r < 0)
+		return r;
+	d->at.klog = tfs_align(d->boot_size, BLOCK);
+	d->end = d->at.klog + NANOS_KLOG_SIZE;
 	return 0;
 }
 
@@ -208,7 +209,7 @@ static int write_bootfs(struct disk *d, struct volt_error *e)
 	r = tfs_write_bare(&in, d->fd, d->at.bootfs, &w, e);
 	if (r < 0)
 		return fail_in(e, r, "boot file system");
-	d->end += w.size > BOOTFS_SIZE ? align(w.size, 1u << 20) : BOOTFS_SIZE;
+	d->end += w.size > BOOTFS_SIZE ? tfs_align(w.size, 1u << 20) : BOOTFS_SIZE;
 	if (ftruncate(d->fd, (off_t)d->end) < 0)
 		return fail_errno(e, "size the disk");
 	return add_partition(d, TYPE_LINUX, d->at.bootfs, d->end - d->at.bootfs, e);

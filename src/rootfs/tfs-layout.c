@@ -16,10 +16,10 @@
 #include "rootfs/shape.h"
 #include "rootfs/tfs-private.h"
 
-#define HOLE       (1ull << 20)
-#define BLOCK      4096u
-#define SIZE_MAX_  (16ull << 40)
-#define PIECES_MAX 65536u
+#define HOLE          (1ull << 20)
+#define BLOCK         4096u
+#define FILE_SIZE_MAX (16ull << 40)
+#define PIECES_MAX    65536u
 
 #define TARGET_MAX 4095u
 
@@ -44,11 +44,6 @@ static void count_entry(void *data, uint32_t i, const struct shape_place *at)
 	else if (!S_ISDIR(f->mode))
 		m->nodes[i].count = 1;
 	m->stats.files += S_ISREG(f->mode) && f->hardlink == TREE_NONE;
-}
-
-static uint64_t align(uint64_t n, uint64_t unit)
-{
-	return (n + unit - 1) / unit * unit;
 }
 
 static int add_piece(struct tfs_sparse *s, uint64_t from, uint64_t end)
@@ -85,7 +80,7 @@ static int find_pieces(int in, uint64_t size, struct tfs_sparse *ret)
 			return -errno;
 		if ((uint64_t)data >= size)
 			return 0;
-		end = align((uint64_t)hole, HOLE);
+		end = tfs_align((uint64_t)hole, HOLE);
 		if (end > size)
 			end = size;
 		r = add_piece(ret, (uint64_t)data / HOLE * HOLE, end);
@@ -146,7 +141,7 @@ static int check_entry(struct tfs_image *m, uint32_t i, struct volt_error *e)
 			    f->target[0] ? "too long" : "empty");
 	if (!S_ISREG(f->mode))
 		return 0;
-	if (f->size > SIZE_MAX_)
+	if (f->size > FILE_SIZE_MAX)
 		return fail(e, EFBIG, "'%s' is larger than 16 TiB", f->path);
 	return !m->bare && f->size >= 2 * HOLE && f->hardlink == TREE_NONE
 		       ? find_holes(m, i, e)
@@ -180,12 +175,12 @@ static void place(struct tfs_image *m, uint32_t i, uint64_t unit, uint64_t *at)
 
 	n->at = *at;
 	if (n->sparse == TREE_NONE) {
-		*at += align(f->size, unit);
+		*at += tfs_align(f->size, unit);
 		return;
 	}
 	for (size_t k = 0; k < m->sparse[n->sparse].n; k++) {
 		m->sparse[n->sparse].v[k].to = *at;
-		*at += align(m->sparse[n->sparse].v[k].size, unit);
+		*at += tfs_align(m->sparse[n->sparse].v[k].size, unit);
 	}
 }
 
@@ -201,10 +196,10 @@ static int place_part(struct tfs_image *m, enum part part, uint64_t *at,
 		if (!has_content(&t->v[i]) || part_of(&t->v[i]) != part)
 			continue;
 		if (first)
-			*at = align(m->start + *at, unit) - m->start;
+			*at = tfs_align(m->start + *at, unit) - m->start;
 		first = false;
 		place(m, i, unit, at);
-		if (*at > SIZE_MAX_)
+		if (*at > FILE_SIZE_MAX)
 			return fail(e, EFBIG,
 				    "the file system would be larger than 16 TiB");
 	}

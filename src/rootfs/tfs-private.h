@@ -41,6 +41,11 @@ static inline uint64_t tfs_sectors(uint64_t bytes)
 	return bytes / TFS_SECTOR + (bytes % TFS_SECTOR != 0);
 }
 
+static inline uint64_t tfs_align(uint64_t n, uint64_t unit)
+{
+	return (n + unit - 1) / unit * unit;
+}
+
 /* What has a place in the file system. */
 bool tfs_is_kept(const struct tree_entry *f);
 
