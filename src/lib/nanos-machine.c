@@ -10,9 +10,7 @@
 #include "base/io.h"
 #include "base/path.h"
 #include "lib/internal.h"
-
-#define DISK_NAME   "disk.qcow2"
-#define RECORD_NAME "disk.json"
+#include "vm/nanos-record.h"
 
 static int open_directory(struct volt_ctx *ctx, const char *name, struct volt_error *e)
 {
@@ -30,30 +28,21 @@ static int open_directory(struct volt_ctx *ctx, const char *name, struct volt_er
 	return r < 0 ? fail_code(e, r, "open '%s'", path) : r;
 }
 
-/* The base that the machine's record names: one in rootfs/. */
 static int open_base(struct volt_ctx *ctx, int dir, const char *name,
 		     struct volt_error *e)
 {
-	json_auto_t *j = NULL;
-	const char *base = NULL;
-	char path[NAME_MAX + 16];
-	int r;
+	struct nanos_record k = { 0 };
+	int r = nanos_record_read(dir, &k, e);
 
-	if ((r = json_read_at(dir, RECORD_NAME, &j, e)) < 0 ||
-	    (r = json_get_string(j, "base", &base, e)) < 0)
-		return r;
-	if (!base || !path_is_name(base))
-		return fail(e, EBADMSG,
-			    "machine '%s' does not say what its disk lies over", name);
-	(void)snprintf(path, sizeof(path), "rootfs/%s", base);
-	r = open_beneath(ctx->rootfd, path, O_RDONLY | O_CLOEXEC, 0);
+	if (r >= 0)
+		r = nanos_record_open(dir, ctx->rootfd, &k, e);
 	if (r == -ENOENT)
 		return fail(
 			e, ENOENT,
 			"what the disk of machine '%s' lies over is gone; starting it "
 			"makes it again",
 			name);
-	return r < 0 ? fail_code(e, r, "open '%s'", path) : r;
+	return r < 0 ? fail_in(e, r, "machine '%s'", name) : r;
 }
 
 int nanos_machine_disk(struct volt_ctx *ctx, const char *name, int *ret_base,
@@ -64,13 +53,18 @@ int nanos_machine_disk(struct volt_ctx *ctx, const char *name, int *ret_base,
 
 	if (dir < 0)
 		return dir;
-	fd = open_beneath(dir, DISK_NAME, O_RDONLY | O_CLOEXEC, 0);
+	fd = open_beneath(dir, NANOS_DISK_NAME, O_RDONLY | O_CLOEXEC, 0);
 	if (fd == -ENOENT)
 		return fail(e, ENOENT,
 			    "machine '%s' has no disk of Nanos, or was never started",
 			    name);
 	if (fd < 0)
 		return fail_code(e, fd, "open the disk of machine '%s'", name);
+	if (nanos_record_in_use(dir))
+		return fail(
+			e, EBUSY,
+			"machine '%s' is running and writes to its disk: stop it first",
+			name);
 	base = open_base(ctx, dir, name, e);
 	if (base < 0)
 		return base;

@@ -41,3 +41,11 @@ struct nanos_disk_layout {
  * input gives the same bytes. @ret may be NULL. On failure the file is empty again. */
 int nanos_disk_write(const struct nanos_disk_input *in, int fd,
 		     struct nanos_disk_layout *ret, struct volt_error *e);
+
+/* What an overlay relies on: the digest is over the partition table and the logs, which say
+ * where everything is. */
+struct nanos_disk_id {
+	uint64_t size;
+	struct digest layout;
+};
+int nanos_disk_identify(int fd, struct nanos_disk_id *ret, struct volt_error *e);

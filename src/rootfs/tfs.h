@@ -7,6 +7,10 @@
 
 /* Nanos' file system, TFS version 5, as volt writes it: doc/formats.md. */
 
+/* Disks made before are looked for by it: raise it whenever the same input gives other bytes
+ * than before, of a file system or of a disk with several (nanos-disk.h). */
+#define TFS_LAYOUT_VERSION 1
+
 #define TFS_SECTOR    512u
 #define TFS_LABEL_MAX 31u
 

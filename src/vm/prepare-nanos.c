@@ -18,12 +18,10 @@
 #include "store/sha256.h"
 #include "vm/internal.h"
 #include "vm/machine-internal.h"
+#include "vm/nanos-record.h"
 #include "vm/nanos-volumes.h"
 
-#define DISK_NAME   "disk.qcow2"
-#define RECORD_NAME "disk.json"
-#define ROOM        (1ull << 30) /* for what the guest writes; a hole until then */
-#define KLIBS_MAX   64
+#define ROOM (1ull << 30) /* for what the guest writes; a hole until then */
 
 void nanos_disk_done(struct nanos_disk *d)
 {
@@ -63,7 +61,7 @@ struct making {
 	struct nanos_mounts mounts;
 	struct nanos_wish wish;
 	struct nanos_plan *plan;
-	struct nanos_klib klibs[KLIBS_MAX];
+	struct nanos_klib klibs[SPEC_KLIBS_MAX];
 	size_t n_klibs;
 };
 
@@ -150,7 +148,8 @@ static int key_of(const struct making *k, struct digest *ret, struct volt_error 
 		return fail_oom(e);
 	if (has_copy_of_kernel(k->s))
 		(void)digest_hex(&k->kernel->digest, kernel);
-	(void)fprintf(f, "1 %s %s %s %llu", digest_hex(nanos_plan_digest(k->plan), plan),
+	(void)fprintf(f, "%d %s %s %s %llu", TFS_LAYOUT_VERSION,
+		      digest_hex(nanos_plan_digest(k->plan), plan),
 		      spec_boot_text(k->s->nanos.boot), kernel, ROOM);
 	strv_foreach(name, k->s->nanos.klibs.v)
 		(void)fprintf(f, " %s", *name);
@@ -247,15 +246,17 @@ int nanos_disk_plan(const struct vm_env *env, const struct spec *s,
 
 /* --- the overlay --- */
 
+/* First of all, so that an overlay has never none. */
 static int write_record(const struct machine *m, const struct nanos_disk *d,
 			struct volt_error *e)
 {
-	char kernel[DIGEST_OCI_SIZE];
-	json_auto_t *j = json_pack("{s:i, s:s, s:s, s:b}", "version", 1, "base", d->name,
-				   "kernel", digest_oci(&d->kernel, kernel),
-				   "kernel_matters", d->kernel_matters);
+	struct nanos_record k = { .kernel = d->kernel,
+				  .kernel_matters = d->kernel_matters };
 
-	return j ? json_write_at(m->dirfd, RECORD_NAME, j, 0600, e) : fail_oom(e);
+	(void)snprintf(k.base, sizeof(k.base), "%s", d->name);
+	TRY(nanos_disk_identify(d->base, &k.id, e));
+	TRY(nanos_record_keep(m->dirfd, d->base, e));
+	return nanos_record_write(m->dirfd, &k, e);
 }
 
 static int append_record(const struct nanos_disk *d, uint64_t size, struct tfs_patch *ret,
@@ -288,47 +289,32 @@ int nanos_disk_make(const struct machine *m, const struct nanos_disk *d,
 	w.size = (uint64_t)st.st_size;
 	TRY(append_record(d, w.size, &patch, e));
 	TRY(write_record(m, d, e));
-	r = overlay_make(m->dirfd, DISK_NAME, &w, e);
+	r = overlay_make(m->dirfd, NANOS_DISK_NAME, &w, e);
 	return r < 0 ? fail_in(e, r, "make the machine's disk") : 0;
 }
 
-static int record_parse(const json_t *j, struct nanos_disk *d, struct volt_error *e)
-{
-	const char *base = NULL, *kernel = NULL;
-	int64_t version = 0;
-
-	TRY(json_get_int(j, "version", 1, INT64_MAX, &version, e));
-	TRY(json_get_string(j, "base", &base, e));
-	TRY(json_get_string(j, "kernel", &kernel, e));
-	TRY(json_get_bool(j, "kernel_matters", &d->kernel_matters, e));
-	if (version != 1 || !base || strlen(base) >= sizeof(d->name) || !kernel ||
-	    digest_parse_oci(kernel, &d->kernel) < 0)
-		return fail(e, EBADMSG, "'" RECORD_NAME "' is not what volt writes");
-	(void)snprintf(d->name, sizeof(d->name), "%s", base);
-	return 0;
-}
-
-/* The base is made again where it is gone: the same plan gives the same bytes, by the same
- * name. What it would be by another name is another disk. */
-static int base_again(const struct machine *m, const struct spec *s, struct nanos_disk *d,
-		      struct volt_error *e)
+/* Where both are gone, its own and the cache's, it is made again: the same plan gives the same
+ * bytes, by the same name. What it would be by another name is another disk. */
+static int base_again(const struct machine *m, const struct spec *s,
+		      const struct nanos_record *k, struct volt_error *e)
 {
 	_cleanup_(nanos_disk_done) struct nanos_disk now = NANOS_DISK_INIT;
+	int fd = nanos_record_open(m->dirfd, m->env->rootfd, k, e);
 
-	d->base = nanos_base_open(m->env->rootfd, d->name, e);
-	if (d->base != -ENOENT)
-		return d->base < 0 ? d->base : 0;
+	if (fd != -ENOENT)
+		return fd;
 	TRY(nanos_disk_plan(m->env, s, &now, e));
-	if (strcmp(now.name, d->name) != 0)
+	if (strcmp(now.name, k->base) != 0)
 		return fail(e, ESTALE,
 			    "machine '%s' wrote to a disk that is gone, and would not be "
 			    "made the same today: remove it and make it anew",
 			    s->name);
-	d->base = TAKE_FD(now.base);
-	return 0;
+	TRY(nanos_record_check(k, now.base, e));
+	TRY(nanos_record_keep(m->dirfd, now.base, e));
+	return TAKE_FD(now.base);
 }
 
-static int check_kernel(const struct spec *s, const struct nanos_disk *d,
+static int check_kernel(const struct spec *s, const struct nanos_record *d,
 			const struct nanos_kernel *k, struct volt_error *e)
 {
 	if (!d->kernel_matters || digest_equal(&d->kernel, &k->digest))
@@ -345,19 +331,21 @@ static int open_disk(const struct machine *m, const struct spec *s,
 		     const struct nanos_kernel *k, struct prepared *p,
 		     struct volt_error *e)
 {
-	_cleanup_(nanos_disk_done) struct nanos_disk d = NANOS_DISK_INIT;
-	_cleanup_close_ int fd = open_beneath(m->dirfd, DISK_NAME, O_RDWR | O_CLOEXEC, 0);
-	json_auto_t *j = NULL;
+	_cleanup_close_ int fd =
+		open_beneath(m->dirfd, NANOS_DISK_NAME, O_RDWR | O_CLOEXEC, 0);
+	struct nanos_record record = { 0 };
+	int base;
 
 	if (fd == -ENOENT)
 		return 0;
 	if (fd < 0)
 		return fail_code(e, fd, "open the machine's disk");
-	TRY(json_read_at(m->dirfd, RECORD_NAME, &j, e));
-	TRY(record_parse(j, &d, e));
-	TRY(check_kernel(s, &d, k, e));
-	TRY(base_again(m, s, &d, e));
-	p->root = TAKE_FD(d.base);
+	TRY(nanos_record_read(m->dirfd, &record, e));
+	TRY(check_kernel(s, &record, k, e));
+	base = base_again(m, s, &record, e);
+	if (base < 0)
+		return base;
+	p->root = base;
 	p->upper = TAKE_FD(fd);
 	return 1;
 }

@@ -13,7 +13,6 @@
 #define STOP_TIMEOUT   35
 #define DEPTH_MAX      16
 #define ATTRIBUTES_MAX 1000 /* in all, at any depth */
-#define KLIB_MAX       64
 #define KEY_MAX        255
 
 static const char *const boot_texts[] = {
@@ -125,8 +124,8 @@ static int check_attributes(const json_t *o, struct volt_error *e)
 /* The name of a file beside the kernel. */
 static int check_klibs(const struct strv *klibs, struct volt_error *e)
 {
-	if (klibs->n > KLIB_MAX)
-		return fail(e, E2BIG, "more than %d klibs", KLIB_MAX);
+	if (klibs->n > SPEC_KLIBS_MAX)
+		return fail(e, E2BIG, "more than %d klibs", SPEC_KLIBS_MAX);
 	strv_foreach(name, klibs->v)
 		if (!name_is_valid(*name))
 			return fail(e, EINVAL, "klib '%.100s' is not a valid name",

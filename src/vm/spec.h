@@ -53,6 +53,8 @@ enum boot_kind {
 	BOOT_UEFI    /* a loader on the disk, under OVMF */
 };
 
+#define SPEC_KLIBS_MAX 64
+
 struct spec_nanos {
 	enum boot_kind boot;
 	bool full; /* the whole image, not only what its program needs */

@@ -242,11 +242,52 @@ a_base_that_is_gone_is_made_again_the_same() {
 	run volt create --name kept --guest nanos static
 	base=$(base_of kept)
 	sum=$(sha256sum <"$base")
-	rm -f "$base"
+	rm -f "$base" "$(machine_dir kept)/base.nanos"
 	run volt start kept
 	status 0
 	is "$(sha256sum <"$base")" "$sum"
+	is "$(stat -c %i "$(machine_dir kept)/base.nanos")" "$(stat -c %i "$base")"
 	run volt rm -f kept
+}
+
+a_base_stays_with_its_machine_whatever_becomes_of_the_cache() {
+	local base kept
+	run volt create --name stays --guest nanos static
+	base=$(base_of stays)
+	kept=$(machine_dir stays)/base.nanos
+	is "$(stat -c %i "$kept")" "$(stat -c %i "$base")"
+	rm -f "$base"
+	run volt nanos ls stays
+	status 0
+	ok [ -s "$T/out" ]
+	run volt start stays
+	status 0
+	ok [ ! -e "$base" ]
+	run volt nanos ls stays
+	status 125
+	one_line_error "machine 'stays' is running and writes to its disk: stop it first"
+	run volt rm -f stays
+}
+
+# As a later volt would make it, had it another layout under the same name.
+a_base_of_other_contents_is_refused() {
+	local dir
+	run volt create --name shifted --guest nanos static
+	dir=$(machine_dir shifted)
+	jq '.layout |= sub(":....";":0000")' "$dir/disk.json" >"$T/disk.json"
+	cp "$T/disk.json" "$dir/disk.json"
+	run volt start shifted
+	status 125
+	one_line_error "lies over other contents"
+	rm -f "$(base_of shifted)" "$dir/base.nanos"
+	run volt start shifted
+	status 125
+	one_line_error "lies over other contents"
+	jq '.version=1' "$T/disk.json" >"$dir/disk.json"
+	run volt start shifted
+	status 125
+	one_line_error "was made by another version of volt"
+	run volt rm shifted
 }
 
 # As after a kill between the machine and its disk.
@@ -273,6 +314,7 @@ a_base_that_would_be_another_is_refused() {
 	jq '.base |= sub("-.*"; "-0123456789abcdef01234567.nanos")' \
 		"$(machine_dir plain)/disk.json" >"$T/disk.json"
 	cp "$T/disk.json" "$(machine_dir plain)/disk.json"
+	rm "$(machine_dir plain)/base.nanos"
 	run volt start plain
 	status 125
 	one_line_error "wrote to a disk that is gone"
@@ -363,6 +405,8 @@ tap_run without_a_kernel_it_says_how_to_get_one \
 	stop_and_kill_press_the_button a_button_that_nobody_heard_is_pressed_again \
 	pause_restart_and_policies_are_as_for_others machines_of_one_image_share_a_base \
 	a_second_start_writes_nothing_but_state a_base_that_is_gone_is_made_again_the_same \
+	a_base_stays_with_its_machine_whatever_becomes_of_the_cache \
+	a_base_of_other_contents_is_refused \
 	a_disk_that_was_never_made_is_made_at_the_start \
 	a_base_that_would_be_another_is_refused bases_go_with_their_image locks_pin_the_kernel \
 	a_unit_says_the_same_machine a_machine_that_is_made_meanwhile_keeps_its_volume \
