@@ -13,6 +13,8 @@
  * To be asked to end is its power button, which Nanos makes a SIGTERM of.
  */
 
+#include "vm/sup-nanos.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -30,32 +32,42 @@
 
 #define ANSWER_MS        180000u /* until QEMU has made its machine, however busy the host is */
 #define UNREAD_MAX       (256u << 10) /* by an attached client; then the guest waits */
-#define KERNEL_SAYS      4096u /* bytes of output in which the kernel gives up at once */
+#define KERNEL_SAYS      8192u /* bytes of output in which the kernel gives up at once */
+#define SILENCE_MS       3000ull
 #define EXIT_NOT_RUN     126
 #define EXIT_SIGNAL_BASE 128
 #define LAST_LINES       3
 #define AGAIN_MS         500ull
 #define BOOT_NS          10000000000ll
+#define FIRMWARE_NS      30000000000ll /* with a firmware before it */
+#define OBEY_S           35 /* where no time is set: more than the kernel gives its program */
 
 /* --- its button --- */
 
 static void press_again_later(struct sup *s);
+
+/* Until its kernel hears the button it is pressed in vain. That it does hear is seen by its
+ * first output; a program that writes nothing is taken to be there after a while. */
+static bool may_be_deaf(const struct sup *s)
+{
+	return s->run.seen == 0 &&
+	       clock_monotonic() - s->run.workload_began <
+		       (s->spec->nanos.boot == BOOT_UEFI ? FIRMWARE_NS : BOOT_NS);
+}
 
 static int on_again(sd_event_source *source, uint64_t usec, void *data)
 {
 	struct sup *s = data;
 
 	s->run.again = sd_event_source_disable_unref(s->run.again);
-	if (run_press_button(s) && s->run.seen == 0)
+	if (run_press_button(s))
 		press_again_later(s);
 	return 0;
 }
 
-/* Until its kernel hears the button it is pressed in vain. That it does hear is seen by its
- * first output; a program that writes nothing is taken to be there after a while. */
 static void press_again_later(struct sup *s)
 {
-	if (!s->run.again && clock_monotonic() - s->run.workload_began < BOOT_NS)
+	if (!s->run.again && may_be_deaf(s))
 		(void)sd_event_add_time_relative(s->ev, &s->run.again, CLOCK_BOOTTIME,
 						 AGAIN_MS * 1000, 0, on_again, s);
 }
@@ -64,33 +76,104 @@ static bool press_nanos(struct sup *s)
 {
 	if (!run_press_button(s))
 		return false;
-	if (s->run.seen == 0)
-		press_again_later(s);
+	press_again_later(s);
 	return true;
+}
+
+static int again_in(sd_event_source *source, uint64_t ms)
+{
+	int r = sd_event_source_set_time_relative(source, ms * 1000);
+
+	return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static uint64_t obey_ms(const struct sup *s)
+{
+	return 1000ull * (s->spec->stop_timeout ? s->spec->stop_timeout : OBEY_S);
+}
+
+/* The kernel itself ends a program that does not obey; one that hangs does not. */
+static int on_disobeyed(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct sup *s = data;
+
+	if (s->st.status == STATUS_PAUSED)
+		return again_in(source, obey_ms(s));
+	/* Who is stopping it by now has a time of their own. */
+	if (s->rung != RUNG_NONE)
+		return 0;
+	s->stop_wanted = true;
+	stop_begin(s, RUNG_SHUTDOWN, 0);
+	return 0;
 }
 
 static bool signal_nanos(struct sup *s, int number)
 {
-	return run_means_button(number) && press_nanos(s);
+	if (!run_means_button(number) || !press_nanos(s))
+		return false;
+	if (!s->run.pressed)
+		(void)sd_event_add_time_relative(s->ev, &s->run.pressed, CLOCK_BOOTTIME,
+						 obey_ms(s) * 1000, 0, on_disobeyed, s);
+	return true;
 }
 
 /* --- its output --- */
 
-/* A kernel that cannot open its disk hangs on some machines. */
-static void look_for_failure(struct sup *s, const char *bytes, size_t size)
+/* The end of it, however it was cut into pieces. */
+static void remember(struct run *r, const char *bytes, size_t size)
 {
-	static const char said[] = "unable to open filesystem";
+	size_t max = sizeof(r->said) - 1, keep;
+
+	if (size > max) {
+		bytes += size - max;
+		size = max;
+	}
+	keep = r->said_size < max - size ? r->said_size : max - size;
+	memmove(r->said, r->said + r->said_size - keep, keep);
+	for (size_t i = 0; i < size; i++)
+		r->said[keep + i] = bytes[i] ? bytes[i] : '?';
+	r->said_size = keep + size;
+	r->said[r->said_size] = '\0';
+}
+
+/* What a firmware writes is not the kernel's. */
+static size_t seen_of_kernel(const struct sup *s, size_t size)
+{
+	const struct run *r = &s->run;
+	const char *from;
+
+	if (s->spec->nanos.boot != BOOT_UEFI || r->seen > 0)
+		return r->seen + size;
+	from = said_handed_over(r->said);
+	return from ? strlen(from) : 0;
+}
+
+static const char *broken(const struct sup *s)
+{
+	return said_broken(s->run.said, s->spec->nanos.boot == BOOT_UEFI);
+}
+
+static int on_silence(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct sup *s = data;
+
+	if (s->st.status == STATUS_PAUSED)
+		return again_in(source, SILENCE_MS);
+	run_broken(s, "%s", broken(s));
+	stop_qemu_now(s);
+	return 0;
+}
+
+/* A kernel that cannot open its disk hangs on some machines, as does a firmware that faults.
+ * Neither says anything more. */
+static void look_for_failure(struct sup *s)
+{
 	struct run *r = &s->run;
 
-	if (r->seen > KERNEL_SAYS)
-		return;
-	r->seen += size;
-	if (!memmem(bytes, size, said, sizeof(said) - 1))
-		return;
-	run_broken(s, "Nanos could not open its disk%s",
-		   memmem(bytes, size, "out of memory", 13) ? ": its memory is too little"
-							    : "");
-	stop_qemu_now(s);
+	r->silence = sd_event_source_disable_unref(r->silence);
+	if (r->seen <= KERNEL_SAYS && broken(s))
+		(void)sd_event_add_time_relative(s->ev, &r->silence, CLOCK_BOOTTIME,
+						 SILENCE_MS * 1000, 0, on_silence, s);
 }
 
 static void on_output(void *data, const char *bytes, size_t size)
@@ -102,7 +185,9 @@ static void on_output(void *data, const char *bytes, size_t size)
 	server_broadcast(s->server, ATTACH_FRAME_STDOUT, bytes, size);
 	if (server_backlog(s->server) > UNREAD_MAX)
 		console_hold(s->console, true);
-	look_for_failure(s, bytes, size);
+	remember(&s->run, bytes, size);
+	s->run.seen = seen_of_kernel(s, size);
+	look_for_failure(s);
 }
 
 static void on_room(void *data)
@@ -277,24 +362,6 @@ static const char *last_lines(const char *text, unsigned int n)
 	return p;
 }
 
-/* Did a signal end the program? Then one of the last lines says what is done by default, and
- * the code is the signal's number. */
-static bool ended_by_signal(const char *text, int code)
-{
-	static const char *const fates[] = { "   terminate\n", "   core dump\n",
-					     "   stop\n" };
-	const char *end = last_lines(text, LAST_LINES);
-	char older[32]; /* of 0.1.47, where there could have been a core */
-
-	if (code <= 0 || code > 64)
-		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(fates); i++)
-		if (strstr(end, fates[i]))
-			return true;
-	(void)snprintf(older, sizeof(older), "signal %d (no core generated", code);
-	return strstr(end, older) != NULL;
-}
-
 static void refused(struct sup *s, const char *line)
 {
 	struct run *r = &s->run;
@@ -306,28 +373,36 @@ static void refused(struct sup *s, const char *line)
 	make_printable(r->reason);
 }
 
-/* @low: what came out by the port. @klog may be NULL. */
+/* @low: what came out by the port. @klog may be NULL. What the console says is only asked
+ * where it goes with the status. */
 static void exited(struct sup *s, int low, const struct nanos_klog *klog)
 {
 	struct run *r = &s->run;
-	const char *line = klog ? strstr(klog->text, "program startup failed") : NULL;
+	const char *line;
 
-	if (line && low != 0) {
+	r->code = klog && (klog->code & 0x7f) == low ? klog->code & 0xff : low;
+	line = klog ? said_refused(klog->text, r->code) : NULL;
+	line = line ?: said_refused(r->said, r->code);
+	if (line) {
 		refused(s, line);
 		return;
 	}
 	r->outcome = OUTCOME_EXITED;
-	r->code = klog && (klog->code & 0x7f) == low ? klog->code & 0xff : low;
-	if (klog && ended_by_signal(klog->text, r->code))
+	if ((klog && said_signal(klog->text, r->code)) || said_signal(r->said, r->code))
 		r->code += EXIT_SIGNAL_BASE;
 }
 
-/* Without a word by the port. */
+/* Without a word by the port. A kernel that is told to reset takes any value for yes but
+ * false, which is never written to the disk. */
 static void went_off(struct sup *s, const struct nanos_klog *klog)
 {
-	if (s->run.guest_reset &&
-	    json_object_get(s->spec->nanos.attributes, "reboot_on_exit"))
+	const json_t *told = json_object_get(s->spec->nanos.attributes, "reboot_on_exit");
+	const char *why = s->run.seen <= KERNEL_SAYS ? broken(s) : NULL;
+
+	if (s->run.guest_reset && told && !json_is_false(told))
 		exited(s, klog ? klog->code & 0x7f : 0, klog);
+	else if (why)
+		run_broken(s, "%s", why);
 	else
 		run_broken(s, "Nanos %s without a status of its program",
 			   s->run.guest_reset ? "reset the machine" : "powered off");
@@ -352,17 +427,14 @@ static void keep_last_lines(struct sup *s, const char *text)
 
 static void keep_last_console(struct sup *s, const struct nanos_klog *klog)
 {
-	char tail[CONSOLE_TAIL_SIZE];
-
 	free(s->st.last_console);
 	s->st.last_console = NULL;
 	if (s->run.outcome == OUTCOME_EXITED && s->run.code == 0)
 		return;
-	console_tail(s->console, tail);
 	if (klog && *klog->text)
 		keep_last_lines(s, klog->text);
-	else
-		keep_last_lines(s, tail);
+	else if (*s->run.said)
+		keep_last_lines(s, s->run.said);
 }
 
 static void ended_nanos(struct sup *s, const siginfo_t *si)

@@ -275,6 +275,22 @@ static const struct qmp_ops qmp_ops = {
 
 /* --- the end --- */
 
+/* What the console said last, without what every QEMU says in a root without /dev/null. */
+static void last_on_console(const struct sup *s, char tail[static CONSOLE_TAIL_SIZE])
+{
+	char *at, *end;
+
+	console_tail(s->console, tail);
+	at = strstr(tail, "qemu: Failed to open /dev/null for OFD lock probing");
+	if (!at)
+		return;
+	end = strstr(at, " | ");
+	if (end)
+		memmove(at, end + 3, strlen(end + 3) + 1);
+	else
+		at[at - tail >= 3 ? -3 : 0] = '\0';
+}
+
 static void describe_exit(struct sup *s, const siginfo_t *si)
 {
 	const char *panic = console_panic(s->console);
@@ -282,7 +298,7 @@ static void describe_exit(struct sup *s, const siginfo_t *si)
 
 	if (s->run.outcome != OUTCOME_NONE || (s->force_emulate && !s->stop_wanted))
 		return;
-	console_tail(s->console, tail);
+	last_on_console(s, tail);
 	if (s->stop_wanted) {
 		/* QEMU went before its workload had a say. */
 		s->run.outcome = OUTCOME_EXITED;
@@ -307,7 +323,7 @@ static void add_tail(struct sup *s)
 	size_t n = strlen(r->reason);
 	char tail[CONSOLE_TAIL_SIZE];
 
-	console_tail(s->console, tail);
+	last_on_console(s, tail);
 	if (r->outcome == OUTCOME_BROKEN && *tail && !strstr(r->reason, "console:"))
 		(void)snprintf(r->reason + n, sizeof(r->reason) - n,
 			       " (reached: %s); last on the console: %s", how_far(s),
@@ -351,6 +367,8 @@ void run_free(struct sup *s)
 	r->passt = sd_event_source_disable_unref(r->passt);
 	r->tpm = sd_event_source_disable_unref(r->tpm);
 	r->again = sd_event_source_disable_unref(r->again);
+	r->silence = sd_event_source_disable_unref(r->silence);
+	r->pressed = sd_event_source_disable_unref(r->pressed);
 	if (s->vnc)
 		vnc_serve(s->vnc, NULL);
 	qmp_free(r->qmp);

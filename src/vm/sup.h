@@ -55,6 +55,10 @@ struct run {
 	size_t seen;                   /* bytes of its output */
 	sd_event_source *again;        /* a button pressed before anybody heard of it */
 	uint64_t klog_before; /* what a Nanos disk told when the run began, as a number */
+	char said[8192];      /* the end of its output, as text */
+	size_t said_size;
+	sd_event_source *silence,
+		*pressed; /* since it said that it is broken; was asked to end */
 };
 
 struct sup {

@@ -111,6 +111,67 @@ a_kernel_that_cannot_open_its_disk_is_ended_and_told() {
 	stderr_like 'could not open its disk: its memory is too little'
 }
 
+# What it writes is on the same console as what its kernel says.
+what_a_program_says_does_not_change_its_status() {
+	local says code
+	for says in app-disk disk-more disk app-startup startup-more startup terminate core \
+		stop segv once firmware; do
+		for code in 3 0; do
+			nanos --name "says-$says-code-$code" static
+			status $code
+		done
+	done
+	nanos --name says-terminate-code-2 static
+	status 2
+	nanos --name says-app-disk-reset --nanos reboot_on_exit static
+	status 0
+}
+
+what_the_kernel_says_counts_with_its_status() {
+	nanos --name says-segv-code-11 static
+	status 139
+	nanos --name says-once-code-11 static
+	status 139
+	nanos --name says-terminate-code-15 static
+	status 143
+	run volt run -d --name says-startup-code-127 --guest nanos static
+	run volt wait says-startup-code-127
+	stdout 126
+	run volt rm says-startup-code-127
+	nanos --name says-startup-code-127 static
+	stderr_like 'Nanos could not start it: program startup failed before exec: .result:no such'
+	nanos --name says-disk-off static
+	status 125
+	stderr_like 'could not open its disk'
+}
+
+a_reset_that_was_not_asked_for_is_a_failure() {
+	echo '{"ManifestPassthrough": {"reboot_on_exit": false}}' >"$T/ops.json"
+	nanos --name reset -c "$T/ops.json" static
+	status 125
+	stderr_like 'reset the machine without a status'
+	echo '{"ManifestPassthrough": {"reboot_on_exit": true}}' >"$T/ops.json"
+	nanos --name reset -c "$T/ops.json" static
+	status 0
+}
+
+what_qemu_always_says_is_not_the_console_s_last() {
+	nanos --name probing-off static
+	status 125
+	stderr_like 'powered off without a status.*hello from nanos'
+	unlike "$(cat "$T/err")" 'OFD lock'
+}
+
+one_in_the_foreground_that_does_not_obey_is_ended() {
+	local pid
+	"$VOLT" run --rm --name hung --stop-timeout 1 --guest nanos static >"$T/hung.out" 2>&1 &
+	pid=$!
+	wait_for 20 grep -q hello "$T/hung.out"
+	kill -TERM $pid
+	wait $pid
+	is $? 137
+}
+
 the_last_of_the_console_is_kept_where_it_failed() {
 	run volt run -d --name code-9 --guest nanos static
 	run volt wait code-9
@@ -400,6 +461,10 @@ tap_run without_a_kernel_it_says_how_to_get_one \
 	what_cannot_run_is_refused_before_there_is_a_machine the_status_is_the_program_s \
 	an_end_without_a_status_is_a_failure_that_shows_the_console \
 	a_kernel_that_cannot_open_its_disk_is_ended_and_told \
+	what_a_program_says_does_not_change_its_status \
+	what_the_kernel_says_counts_with_its_status a_reset_that_was_not_asked_for_is_a_failure \
+	what_qemu_always_says_is_not_the_console_s_last \
+	one_in_the_foreground_that_does_not_obey_is_ended \
 	the_last_of_the_console_is_kept_where_it_failed \
 	the_machine_is_a_microvm_that_is_told_everything a_boot_sector_needs_a_pc_and_no_kernel \
 	stop_and_kill_press_the_button a_button_that_nobody_heard_is_pressed_again \
