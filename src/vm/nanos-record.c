@@ -80,7 +80,8 @@ int nanos_record_keep(int dirfd, int base, struct volt_error *e)
 	if (unlinkat(dirfd, BASE_NAME, 0) < 0 && errno != ENOENT)
 		return fail_errno(e, "remove '" BASE_NAME "'");
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", base);
-	(void)linkat(AT_FDCWD, path, dirfd, BASE_NAME, AT_SYMLINK_FOLLOW);
+	/* Without it the cache's is looked for, or made again. */
+	(void)!linkat(AT_FDCWD, path, dirfd, BASE_NAME, AT_SYMLINK_FOLLOW);
 	return 0;
 }
 
