@@ -383,7 +383,7 @@ static void add_disk(struct builder *b, const struct qemu_disk *d)
 	add_node(b, d, d->serial);
 	set(j, "drive", json_string(d->serial));
 	set(j, "serial", json_string(d->serial));
-	if (b->c->kernel < 0 && d == b->c->disks)
+	if ((b->c->uefi || b->c->kernel < 0) && d == b->c->disks)
 		set(j, "bootindex", json_integer(0));
 	add_json(b, "-device", j);
 }
